@@ -1,0 +1,188 @@
+"""The plan as values: what `plan.toml` says once it has been read, checked and filled with defaults.
+
+All durations are seconds (float), all sizes bytes (int), all shares per cent (int) unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from migration.core.template import Template
+
+
+class Side(StrEnum):
+    """Who answers."""
+
+    LEGACY = "legacy"
+    EXTRACTED = "extracted"
+
+
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """The monolith: where it listens and how it is told from outside."""
+
+    url: str
+    build_header: str | None = None
+    trusted_hops: int = 1
+    timeout: float = 30.0
+    host: str = "preserve"  # or "set": the upstream's own name, with Location and cookies rewritten back
+    forwarded: str = "replace"  # or "preserve": keep what trusted peers sent
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """An extracted service."""
+
+    name: str
+    url: str
+    timeout: float = 2.0
+    build_header: str | None = None
+    host: str = "preserve"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One declared normalisation of answers, applied before two of them are compared.
+
+    `op` is one of `migration.core.rules.OPERATIONS`; `path` a dotted path with `[*]` and `{*}`; `args` its
+    other keys (for example `naive = "Europe/Berlin"` of `instant`).
+    """
+
+    op: str
+    path: str
+    args: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method and path template, with how it is proven and moved."""
+
+    slice_name: str
+    name: str
+    method: str
+    template: Template
+    service: str
+    mirror: bool = False
+    effects_free: bool = False
+    canary: tuple[int, ...] = (1, 10, 50, 100)
+    soak: float = 3600.0
+    timeout: float | None = None
+    max_body: int = 1_048_576  # bytes of an answer kept for comparison
+    max_in_flight: int = 32
+    visibility: str = "public"  # or "internal": never served to outsiders
+    shared_cache: bool = True  # a shared cache may stand in front: canary answers are Cache-Control: private
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """`slice.name`, for example `catalog.show_product`."""
+        return f"{self.slice_name}.{self.name}"
+
+    @property
+    def flag(self) -> str:
+        """The name of the flag that asks for this route's share."""
+        return f"strangler.{self.id}"
+
+    @property
+    def shadow_flag(self) -> str:
+        """The name of the flag that asks for the mirrored share."""
+        return f"strangler.{self.id}.shadow"
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Routes and the data they own, which move together."""
+
+    name: str
+    owner: str
+    service: str
+    data: str  # "import", "shared", "none" or "sync"
+    routes: tuple[Route, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """Where the sticky key comes from: `kind` is header, cookie, claim or mint; `name` the header or cookie."""
+
+    kind: str = "mint"
+    name: str = "strangler_key"
+    secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlagSettings:
+    """The flag source: `kind` is file or unleash; `location` a path or a URL."""
+
+    kind: str
+    location: str
+    token: str | None = None
+    admin_token: str | None = None
+    project: str = "default"
+    environment: str = "development"
+    poll: float = 1.0
+    stale_after: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSettings:
+    """The ledger's database URL (SQLAlchemy form)."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSettings:
+    """The evidence store and the limits of the verdict."""
+
+    url: str
+    p0: float = 0.001
+    alpha: float = 0.05
+    session_idle: float = 1800.0
+    session_max: float = 86_400.0
+    min_covered: float = 86_400.0
+    max_age: float = 3600.0
+    build: str = "header"  # or "unknown": sides that tell no build are accepted, and the report says so
+    demo: bool = False  # limits were lowered for a demonstration: every face of the report prints it
+
+
+@dataclass(frozen=True, slots=True)
+class FacadeSettings:
+    """The facade's listeners and limits (see docs/reference/settings.md)."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    admin_port: int = 8001
+    tap: str = ".strangler/tap.sock"
+    trusted_proxies: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()  # beyond RFC 9110 and PATCH
+    max_connections: int = 10_000
+    max_in_flight: int = 512
+    max_request_body: int | None = None
+    admin_token: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is declared, with defaults filled in; `hash` identifies its text."""
+
+    path: str
+    hash: str
+    legacy: Legacy
+    services: Mapping[str, Service]
+    key: KeySource
+    flags: FlagSettings
+    ledger: LedgerSettings
+    evidence: EvidenceSettings
+    facade: FacadeSettings
+    slices: Mapping[str, Slice]
+    state_dir: str = ".strangler"
+
+    @property
+    def routes(self) -> Mapping[str, Route]:
+        """Every route by its id, in the order of the plan."""
+        return {route.id: route for part in self.slices.values() for route in part.routes}
