@@ -1,0 +1,4 @@
+"""The same data in two places: capture, relay, backfill, verify, fence. Not yet: no write moves in this release.
+
+What may not enter: a decision of who answers a read, a comparison of two answers.
+"""
