@@ -1,0 +1,31 @@
+"""What the service is told from outside, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from extracted.catalog import faults
+from extracted.catalog.errors import CatalogError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`build` names the code on every answer; `demo` allows planted faults; `faulty` are active at start."""
+
+    build: str = "catalog-1"
+    demo: bool = False
+    faulty: faults.Fault = faults.NONE
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Read CATALOG_BUILD, CATALOG_DEMO and CATALOG_FAULTS. Raises CatalogError when they contradict."""
+    demo = environment.get("CATALOG_DEMO") == "1"
+    named = [name for name in environment.get("CATALOG_FAULTS", "").split(",") if name]
+    try:
+        faulty = faults.parse(named)
+    except ValueError as error:
+        raise CatalogError(f"CATALOG_FAULTS: {error}") from error
+    if faulty and not demo:
+        raise CatalogError("CATALOG_FAULTS plants mistakes: set CATALOG_DEMO=1 too, or unset it")
+    return Settings(environment.get("CATALOG_BUILD") or "catalog-1", demo, faulty)
