@@ -106,7 +106,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """Where the sticky key comes from: `kind` is header, cookie, claim or mint; `name` the header or cookie."""
+    """Where the sticky key comes from: `kind` is header, cookie, claim or mint; `name` says which one."""
 
     kind: str = "mint"
     name: str = "strangler_key"

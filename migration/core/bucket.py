@@ -1,0 +1,14 @@
+"""The bucket of a key, computed exactly as Unleash's engine does.
+
+`murmur3(groupId:value) % 100 + 1`, seed 0, unsigned: a flexibleRollout of p % is true for the keys whose
+bucket is at most p. Held to the engine by a property test.
+"""
+
+from __future__ import annotations
+
+import mmh3
+
+
+def bucket(group_id: str, key: str) -> int:
+    """The bucket 1..100 of `key` in the rollout group `group_id`."""
+    return mmh3.hash(f"{group_id}:{key}", 0, signed=False) % 100 + 1

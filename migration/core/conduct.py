@@ -1,0 +1,123 @@
+"""What the conductor writes: intent becomes effective, as far as the gate lets it.
+
+Lowering is written at once; raising passes the gate; a hold keeps everything from being raised. Intent that
+cannot be read changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from migration.core.effective import RouteState
+from migration.core.flags import Intent
+from migration.core.gate import GateResult, RouteEvidence, Target, is_raise, judge
+from migration.core.plan import Route, Slice
+from migration.core.stages import ReadStage
+
+# A flag changed through Unleash reaches its client API within 0.7 s (measured), a poll later it is here. What
+# was seen sooner after a change of the row may be older than it, and must not undo it.
+FLAGS_SETTLE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The values a row shall get, and why."""
+
+    stage: ReadStage
+    cap_pct: int
+    applied_pct: int
+    mirror_pct: int
+    why: str
+    evidence_hash: str = ""
+
+
+def conduct(
+    route: Route, part: Slice, state: RouteState, intent: Intent | None, evidence: RouteEvidence, now: float
+) -> Change | None:
+    """The next change of the row, or None when it stands where it should."""
+    if intent is None or state.stage is ReadStage.RETIRED:
+        return None
+    after, why = _moved(route, part, state, intent, evidence, now)
+    after = _mirrored(after, intent)
+    after = replace(after, applied_pct=_applied(after, intent))
+    if after == state:
+        return None
+    return Change(after.stage, after.cap_pct, after.applied_pct, after.mirror_pct, why, evidence.hash)
+
+
+def held(
+    route: Route, part: Slice, state: RouteState, intent: Intent | None, evidence: RouteEvidence, now: float
+) -> str | None:
+    """Why the route stands below what the flags ask for, in one sentence; None when it does not."""
+    if intent is None or state.stage is ReadStage.RETIRED:
+        return None
+    if intent.killed:
+        return "strangler.kill is on: legacy answers everything"
+    if intent.problem is not None:
+        return f"{intent.problem}; {state.applied_pct} % kept"
+    target = _wanted(state, intent)
+    if target is None or not is_raise(state, target):
+        return None
+    result = _gate(route, part, state, target, evidence, now)
+    if result.outcome == "pass" or target.stage is ReadStage.LIVE:
+        return None
+    asked = f"{intent.rollout} %" if intent.rollout else f"{intent.shadow} % mirrored"
+    where = f"{state.cap_pct} %" if state.cap_pct else state.stage.value
+    return f"flags ask {asked}, held at {where}: {result.sentence}"
+
+
+def _wanted(state: RouteState, intent: Intent) -> Target | None:
+    """The next step towards the intent, or None when it asks for none or cannot be read."""
+    if intent.known and intent.rollout > 0 and (state.stage is not ReadStage.LEGACY or not intent.shadow):
+        return _wanted_share(state, intent.rollout)
+    if not intent.shadow_known or not intent.known:
+        return None
+    return Target(ReadStage.SHADOW if intent.shadow else ReadStage.LEGACY)
+
+
+def _wanted_share(state: RouteState, rollout: int) -> Target:
+    full = rollout == 100 and state.cap_pct == 100
+    return Target(ReadStage.LIVE if full else ReadStage.CANARY, rollout)
+
+
+def _gate(
+    route: Route, part: Slice, state: RouteState, target: Target, evidence: RouteEvidence, now: float
+) -> GateResult:
+    if state.hold:
+        reason = f" ({state.hold_reason})" if state.hold_reason else ""
+        return GateResult("wait", f"on hold{reason}; strangler shift or advance releases it")
+    return judge(route, part, state, target, evidence, now)
+
+
+def _moved(
+    route: Route, part: Slice, state: RouteState, intent: Intent, evidence: RouteEvidence, now: float
+) -> tuple[RouteState, str]:
+    target = _wanted(state, intent)
+    if target is None:
+        return state, "the flags are followed"
+    if not is_raise(state, target):
+        settled = intent.seen_at is None or intent.seen_at >= state.since + FLAGS_SETTLE
+        if (target.stage, target.pct) == (state.stage, state.cap_pct) or not settled:
+            return state, "the flags are followed"
+        return _at(state, target), f"the flags ask {intent.rollout} %"
+    result = _gate(route, part, state, target, evidence, now)
+    if result.outcome != "pass":
+        return state, "the flags are followed"
+    return _at(state, target), result.sentence
+
+
+def _at(state: RouteState, target: Target) -> RouteState:
+    applied = min(state.applied_pct, target.pct)
+    return replace(state, stage=target.stage, cap_pct=target.pct, applied_pct=applied)
+
+
+def _mirrored(state: RouteState, intent: Intent) -> RouteState:
+    if not intent.shadow_known:
+        return state
+    return replace(state, mirror_pct=0 if state.stage is ReadStage.LEGACY else intent.shadow)
+
+
+def _applied(state: RouteState, intent: Intent) -> int:
+    if intent.killed:
+        return 0
+    return min(intent.rollout, state.cap_pct) if intent.known else state.applied_pct

@@ -1,0 +1,98 @@
+"""The gate: may this route take this step now? One outcome and one sentence.
+
+Asked when something is raised; stepping back always passes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from migration.core.effective import RouteState
+from migration.core.plan import Route, Slice
+from migration.core.stages import ReadStage, allowed, rank, refusal
+
+Outcome = Literal["pass", "fail", "wait"]
+Verdict = Literal["READY", "NOT_READY", "INCONCLUSIVE", "NONE"]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteEvidence:
+    """What shadow says about a route; `hash` names the counts it said it from, for the audit."""
+
+    verdict: Verdict
+    sentence: str
+    hash: str
+
+
+NO_EVIDENCE = RouteEvidence("NONE", "nothing was compared yet", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a route shall go; `confirmed` is the typed confirmation that a severe step needs."""
+
+    stage: ReadStage
+    pct: int = 0
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """`pass`, `fail` or `wait`, with its reason in one sentence."""
+
+    outcome: Outcome
+    sentence: str
+
+
+def is_raise(state: RouteState, target: Target) -> bool:
+    """Whether `target` lets extracted answer more, or be called at all where it was not."""
+    return (rank(target.stage), target.pct) > (rank(state.stage), state.cap_pct)
+
+
+def judge(
+    route: Route, part: Slice, state: RouteState, target: Target, evidence: RouteEvidence, now: float
+) -> GateResult:
+    """May `route` go from `state` to `target` at `now`? (epoch seconds)"""
+    if not is_raise(state, target):
+        return GateResult("pass", "stepping back needs nothing")
+    if not allowed(state.stage, target.stage):
+        return GateResult("fail", refusal(state.stage, target.stage))
+    if target.stage is ReadStage.SHADOW:
+        return _to_shadow(route, part)
+    if target.stage is ReadStage.RETIRED:
+        return _to_retired(route, part, target)
+    if target.stage is ReadStage.LIVE:
+        return _soaked(route, state, now) or _by_verdict(evidence)
+    return _by_verdict(evidence)
+
+
+def _to_shadow(route: Route, part: Slice) -> GateResult:
+    if not route.mirror:
+        return GateResult("fail", f"{route.id} is not mirrored: set mirror = true in the plan when it may be")
+    if part.data not in ("import", "shared", "none"):
+        return GateResult("fail", f"data = {part.data!r} of slice {part.name} cannot be followed yet")
+    return GateResult("pass", f"data = {part.data!r} may be compared")
+
+
+def _to_retired(route: Route, part: Slice, target: Target) -> GateResult:
+    if part.data != "none":
+        return GateResult("fail", f"data = {part.data!r}: legacy may go only when its slice has no writes")
+    if not target.confirmed:
+        return GateResult("fail", f"legacy is never asked again: add --confirm={route.id}")
+    return GateResult("pass", "live, and confirmed")
+
+
+def _soaked(route: Route, state: RouteState, now: float) -> GateResult | None:
+    if state.applied_pct < 100:
+        return GateResult("wait", f"wait: {state.applied_pct} % < 100 % served")
+    held = max(0.0, now - state.since)
+    if held < route.soak:
+        return GateResult("wait", f"wait: held {held:.0f} s < {route.soak:.0f} s soak at 100 %")
+    return None
+
+
+def _by_verdict(evidence: RouteEvidence) -> GateResult:
+    if evidence.verdict == "READY":
+        return GateResult("pass", evidence.sentence)
+    return GateResult("fail" if evidence.verdict == "NOT_READY" else "wait", evidence.sentence)
