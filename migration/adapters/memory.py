@@ -1,4 +1,4 @@
-"""In-memory twins of the ledger, the flag source and the flag writer; they pass the real ones' contract tests."""
+"""In-memory twins of the ledger, the flag source and the flag writer; they pass the same contract tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edits of the flags' JSON: one flexibleRollout strategy per flag, sticky on userId, in the flag's own group."""
+"""Edits of the flags' JSON: one flexibleRollout per flag, sticky on userId, in the flag's own group."""
 
 from __future__ import annotations
 
