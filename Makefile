@@ -1,9 +1,50 @@
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
+# Everything a person does with this checkout. `make` alone lists it. PYTHON=… chooses the interpreter.
+VENV     := .venv
+BIN      := $(VENV)/bin
+PYTHON   ?= $(shell tools/find-python)
+PYTEST   := $(BIN)/python -m pytest
+# The chosen tests: make test T="tests/unit -k stages"
+T        ?=
 .DEFAULT_GOAL := help
+.PHONY: help install up test services test-services check format bench docs lock clean
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-15s %s\n", $$1, $$2 }'
+
+install: ## Make .venv and fill it from the hashed lock (quick when nothing changed)
+	@$(PYTHON) tools/preflight.py
+	@$(PYTHON) tools/install.py requirements.lock
+
+up: install ## Start the sample shop, the facade and everything else, with traffic; Ctrl-C stops it all
+	@$(BIN)/strangler up --demo
+
+test: install ## Every test that needs no server
+	$(PYTEST) -m "not services" --durations=10 $(T)
+
+services: install ## Install the real servers that the last tests need (as root by apt; else it names the packages)
+	@$(BIN)/python tools/services.py
+
+test-services: services ## The tests against real PostgreSQL, Unleash and Chromium
+	$(PYTEST) -m services --durations=15 $(T)
+
+check: install ## Format, lint, types, arrows, unit tests with full coverage of core
+	@$(BIN)/python tools/check.py
+
+format: install ## Let ruff format and mend what it can
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: install ## Measure (QUICK=1: a minute)
+	$(BIN)/python -m bench $(if $(QUICK),--quick)
+
+docs: install ## Write the generated pages anew, then check every link and command in the docs
+	$(BIN)/python -m tools.docs
+	$(PYTEST) -q tests/architecture -k "docs or links or generated"
 
 lock: ## Recompute the two hashed locks (needs uv)
 	uv pip compile pyproject.toml --extra postgres --extra samples --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --only-binary :all: -o requirements.lock
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --only-binary :all: --constraints requirements.lock -o requirements-services.lock
-.PHONY: lock
+
+clean: ## Remove what the targets above made (.strangler, where a migration's state is, stays)
+	rm -rf $(VENV) var dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
