@@ -1,0 +1,74 @@
+"""`strangler plan check|show|schema`."""
+
+from __future__ import annotations
+
+import click
+
+from desk.cli import desk, telling
+from desk.cli.commands import DeskGroup
+from desk.errors import Exit
+
+
+@click.group(cls=DeskGroup)
+def plan() -> None:
+    """Check the plan, show it with its defaults, or print its JSON Schema."""
+
+
+@plan.command()
+@telling.json_option
+@click.pass_context
+def check(context: click.Context, as_json: bool) -> int:
+    """Report every problem with file, line, what is wrong and what to do. Exit 0 when there is none, else 1."""
+    from migration.errors import PlanError
+
+    try:
+        found = desk.load(context)
+    except PlanError as error:
+        return _problems(error, as_json)
+    if as_json:
+        telling.as_json("plan_check", {"ok": True, "plan": found.path, "hash": found.hash, "problems": []})
+    else:
+        telling.data(f"{found.path} is right: {len(found.slices)} slice(s), {len(found.routes)} route(s).")
+    return Exit.YES
+
+
+def _problems(error: Exception, as_json: bool) -> int:
+    from dataclasses import asdict
+
+    from desk.blame import plan_paragraph
+    from migration.errors import PlanError
+
+    assert isinstance(error, PlanError)
+    problems = [asdict(one) for one in getattr(error, "problems", ())]
+    if as_json:
+        telling.as_json("plan_check", {"ok": False, "error": str(error), "problems": problems})
+    else:
+        telling.complain(plan_paragraph(error))
+    return Exit.NO
+
+
+@plan.command()
+@telling.json_option
+@click.pass_context
+def show(context: click.Context, as_json: bool) -> int:
+    """Show the plan with every default filled in; secrets are not shown."""
+    from desk.plan_view import lines, tree
+
+    found = desk.load(context)
+    if as_json:
+        telling.as_json("plan", {"plan": tree(found)})
+        return Exit.YES
+    for line in lines(found):
+        telling.data(line)
+    return Exit.YES
+
+
+@plan.command()
+def schema() -> int:
+    """Print the JSON Schema of plan.toml, for editors."""
+    import json
+
+    from migration.plan_file import plan_schema
+
+    click.echo(json.dumps(plan_schema(), indent=2, ensure_ascii=True))
+    return Exit.YES

@@ -1,0 +1,42 @@
+"""`strangler run NAME`: one process, in the foreground."""
+
+from __future__ import annotations
+
+import click
+
+from desk.cli import desk
+from desk.cli.commands import DeskGroup
+
+
+@click.group(cls=DeskGroup)
+def run() -> None:
+    """Start one process in the foreground. SIGHUP reloads its plan, SIGTERM and Ctrl-C end it."""
+
+
+@run.command()
+@click.pass_context
+def facade(context: click.Context) -> int:
+    """The proxy: every request of every user passes here."""
+    from desk import processes
+
+    desk.load(context)
+    return processes.facade(desk.plan_file(context))
+
+
+@run.command()
+@click.pass_context
+def shadow(context: click.Context) -> int:
+    """Calls the other side, compares, and keeps the evidence."""
+    from desk import processes
+
+    return processes.shadow(desk.load(context), desk.plan_file(context))
+
+
+@run.command()
+@click.option("--once", is_flag=True, help="One round, then leave.")
+@click.pass_context
+def conductor(context: click.Context, once: bool) -> int:
+    """Turns what the flags ask for into what is served, as far as the gate allows."""
+    from desk import processes
+
+    return processes.conductor(desk.load(context), desk.plan_file(context), once=once)

@@ -1,0 +1,105 @@
+"""Data to stdout, messages to stderr: tables for people, aligned columns for pipes, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+import click
+
+from desk.core.safe_text import printable
+
+SCHEMA_VERSION = 1
+
+# What a cell means, never told by colour alone: the words stand in the cell too.
+GOOD, BAD, WAIT, PLAIN = "green", "red", "yellow", ""
+
+
+
+def json_option(command: Any) -> Any:
+    """Add `--json` to a command."""
+    return click.option("--json", "as_json", is_flag=True, help="Answer as JSON, for programs.")(command)
+
+
+def complain(message: str) -> None:
+    """One paragraph to stderr."""
+    _write(sys.stderr, _safe_lines(message))
+
+
+def say(message: str) -> None:
+    """A message for the person at the desk, to stderr: stdout carries data alone."""
+    _write(sys.stderr, _safe_lines(message))
+
+
+def data(text: str) -> None:
+    """One line of data to stdout."""
+    _write(sys.stdout, printable(text))
+
+
+def as_json(kind: str, body: Mapping[str, Any]) -> None:
+    """A JSON document to stdout; ASCII only, so that no byte of it can steer a terminal."""
+    document = {"schema_version": SCHEMA_VERSION, "kind": kind, **body}
+    _write(sys.stdout, json.dumps(document, ensure_ascii=True, indent=2, default=str))
+
+
+def colourful(stream: TextIO) -> bool:
+    """Whether `stream` is a terminal whose owner did not ask for plain text."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], colours: Sequence[str] = ()) -> None:
+    """A table to stdout; `colours` holds one colour per row (or none), for its first cell."""
+    safe = [[printable(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _rich_table(headers, safe, colours)
+    else:
+        _plain_table(headers, safe)
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> None:
+    """Names and values, one a line, to stdout."""
+    wide = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        _write(sys.stdout, f"{name.ljust(wide)}  {printable(value)}".rstrip())
+
+
+def painted(text: str, colour: str) -> str:
+    """`text` for stdout in `colour` where the terminal shows colours."""
+    return click.style(text, fg=colour) if colour and colourful(sys.stdout) else text
+
+
+def _safe_lines(message: str) -> str:
+    return "\n".join(printable(line) for line in message.splitlines())
+
+
+def _write(stream: TextIO, text: str) -> None:
+    # A terminal with an old encoding must not turn a report into a UnicodeEncodeError.
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def _plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    wide = [max(len(line[at]) for line in [headers, *rows]) for at in range(len(headers))]
+    for line in [headers, *rows]:
+        cells = (cell.ljust(width) for cell, width in zip(line, wide, strict=True))
+        _write(sys.stdout, "  ".join(cells).rstrip())
+
+
+def _rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]], colours: Sequence[str]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    sheet = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for header in headers:
+        sheet.add_column(header, overflow="fold")
+    for at, row in enumerate(rows):
+        first = Text(row[0], style=colours[at] if at < len(colours) else "")
+        sheet.add_row(first, *(Text(cell) for cell in row[1:]))
+    Console(no_color=not colourful(sys.stdout), highlight=False, width=shutil.get_terminal_size().columns).print(sheet)

@@ -1,0 +1,96 @@
+"""What a row of `status` says beyond its numbers: what is served, how bad it is, what to type next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from migration.core.effective import RouteState
+from migration.core.flags import Intent
+from migration.core.gate import GateResult, RouteEvidence
+from migration.core.plan import Route
+from migration.core.stages import ReadStage
+
+
+@dataclass(frozen=True, slots=True)
+class RouteView:
+    """Everything known about a route at one moment.
+
+    `gate` answers for the next step of the ladder (None: there is none), `held` is why less is served than the
+    flags ask for, `top_finding` the worst difference found, `mirrored` the share compared now.
+    """
+
+    route: Route
+    state: RouteState
+    intent: Intent | None
+    evidence: RouteEvidence
+    gate: GateResult | None = None
+    step: str = ""
+    held: str | None = None
+    numbers: str = ""
+    top_finding: str = ""
+    mirrored: int = 0
+
+
+def served(state: RouteState, intent: Intent | None) -> int:
+    """The share of keys that extracted answers now, 0..100: intent clamped by the ledger."""
+    if state.stage is ReadStage.RETIRED:
+        return 100
+    if intent is not None and intent.killed:
+        return 0
+    if intent is None or not intent.known:
+        return state.applied_pct
+    return min(intent.rollout, state.cap_pct)
+
+
+def asked(intent: Intent | None) -> str:
+    """The share the flags ask for, or a question mark where they cannot be read."""
+    return "?" if intent is None or not intent.known else f"{intent.rollout} %"
+
+
+def severity(view: RouteView) -> int:
+    """How urgently a person should look: 0 is worst."""
+    share = served(view.state, view.intent)
+    if view.evidence.verdict == "NOT_READY":
+        return 0 if share else 1
+    if view.intent is None or view.intent.problem or view.intent.killed:
+        return 2
+    if view.state.hold or view.held:
+        return 3
+    return 4 if view.evidence.verdict != "READY" else 5
+
+
+def worst_first(views: list[RouteView]) -> list[RouteView]:
+    """Sorted by severity; routes of equal severity stay in the order of the plan."""
+    return sorted(views, key=severity)
+
+
+def sentence(view: RouteView) -> str:
+    """The one thing to know about the route now."""
+    if view.state.hold:
+        return f"held: {view.state.hold_reason}" if view.state.hold_reason else "held by a person"
+    if view.held is not None:
+        return view.held
+    return view.gate.sentence if view.gate is not None else "at the top of its ladder"
+
+
+def next_command(view: RouteView) -> str:
+    """What to type next about this route."""
+    name = view.route.id
+    if view.intent is None or view.intent.problem:
+        return "strangler flags lint"
+    if view.evidence.verdict == "NOT_READY":
+        share = served(view.state, view.intent)
+        return f"strangler rollback {name}" if share else f"strangler report {name}"
+    if view.state.hold:
+        return f"strangler report {name}"
+    if view.state.stage is ReadStage.LEGACY:
+        return f"strangler shadow start {name} --sample 100" if view.route.mirror else "-"
+    return _by_gate(view)
+
+
+def _by_gate(view: RouteView) -> str:
+    if view.gate is None:
+        return "-"
+    if view.gate.outcome == "pass":
+        return f"strangler advance {view.route.id}"
+    return f"strangler route get {view.route.id} --watch"

@@ -1,0 +1,145 @@
+"""Moves that a person asks for: the flow of `migration`, carried out and told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from desk.core.advice import served
+from desk.errors import Exit
+from desk.evidence import Evidence
+from desk.view import is_conducted, read_flags
+from migration import rollback as rolling
+from migration import shift as shifting
+from migration.bootstrap import open_flag_writer, open_ledger
+from migration.core.effective import RouteState
+from migration.core.gate import RouteEvidence
+from migration.core.plan import Plan, Route
+from migration.errors import Refused
+from migration.ports import FlagWriter, Ledger
+from migration.shift import GateRefused, Moved, Person
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Messages, what is served now (data; empty when nothing was changed), and the exit code."""
+
+    said: tuple[str, ...]
+    served: str
+    code: Exit
+
+
+Move = Callable[[Ledger, FlagWriter, RouteEvidence], Awaitable[Moved]]
+
+
+def shift(plan: Plan, route: Route, share: int, person: Person, now: float) -> Outcome:
+    """Bring `route` to `share` %, gate first."""
+    part = plan.slices[route.slice_name]
+
+    def move(ledger: Ledger, writer: FlagWriter, evidence: RouteEvidence) -> Awaitable[Moved]:
+        return shifting.shift(
+            ledger, writer, route, part, to_pct=share, evidence=evidence, person=person, now=now
+        )
+
+    return asyncio.run(_moved(plan, route, move, person, now))
+
+
+def advance(plan: Plan, route: Route, person: Person, now: float, *, confirmed: bool) -> Outcome:
+    """The next step of the declared ladder, gate and soak first."""
+    part = plan.slices[route.slice_name]
+
+    def move(ledger: Ledger, writer: FlagWriter, evidence: RouteEvidence) -> Awaitable[Moved]:
+        return shifting.advance(
+            ledger, writer, route, part, evidence=evidence, person=person, now=now, confirmed=confirmed
+        )
+
+    return asyncio.run(_moved(plan, route, move, person, now))
+
+
+def start_shadow(plan: Plan, route: Route, sample: int, person: Person, now: float) -> Outcome:
+    """Mirror `sample` % of keys."""
+    part = plan.slices[route.slice_name]
+
+    def move(ledger: Ledger, writer: FlagWriter, evidence: RouteEvidence) -> Awaitable[Moved]:
+        return shifting.start_shadow(
+            ledger, writer, route, part, sample=sample, evidence=evidence, person=person, now=now
+        )
+
+    return asyncio.run(_moved(plan, route, move, person, now))
+
+
+def stop_shadow(plan: Plan, route: Route, person: Person, now: float) -> Outcome:
+    """Mirror nothing any more."""
+    part = plan.slices[route.slice_name]
+
+    def move(ledger: Ledger, writer: FlagWriter, _evidence: RouteEvidence) -> Awaitable[Moved]:
+        return shifting.stop_shadow(ledger, writer, route, part, person=person, now=now)
+
+    return asyncio.run(_moved(plan, route, move, person, now))
+
+
+async def _moved(plan: Plan, route: Route, move: Move, person: Person, now: float) -> Outcome:
+    ledger = open_ledger(plan.ledger.url, create=False)
+    writer = open_flag_writer(plan.flags)
+    try:
+        with Evidence(plan.evidence.url) as evidence:
+            told = evidence.summary(plan, route.id, now).evidence
+        done = await move(ledger, writer, told)
+    except GateRefused as refused:
+        return _refused(route, refused)
+    except Refused as refused:
+        return Outcome((f"Nothing was changed: {refused}",), "", Exit.NO)
+    finally:
+        await writer.close()
+        ledger.close()
+    return await _done(plan, done, person, now)
+
+
+def _refused(route: Route, refused: GateRefused) -> Outcome:
+    code = Exit.NO if refused.result.outcome == "fail" else Exit.NOT_ENOUGH
+    said = (f"Nothing was changed. {refused}", f"Next: strangler report {route.id}")
+    return Outcome(said, "", code)
+
+
+async def _done(plan: Plan, done: Moved, person: Person, now: float) -> Outcome:
+    said = [done.sentence]
+    if person.override and done.gate.outcome != "pass":
+        said.append(f"The gate said {done.gate.outcome} ({done.gate.sentence}); overridden: {person.override}")
+    if done.before.hold:
+        said.append(f"Released the hold: {done.before.hold_reason or 'no reason was given'}")
+    if not await asyncio.to_thread(is_conducted, plan, now):
+        said.append("No conductor runs: later changes of the flags are not followed. Next: strangler run conductor")
+    return Outcome(tuple(said), await _served(plan, done.after, now), Exit.YES)
+
+
+async def _served(plan: Plan, state: RouteState, now: float) -> str:
+    flags, trouble = await read_flags(plan, now)
+    intent = flags.intent(plan.routes[state.route]) if flags is not None else None
+    where = f"reads={state.stage.value} writes=legacy"
+    mirrored = f", {state.mirror_pct} % compared" if state.mirror_pct else ""
+    note = f" ({trouble})" if trouble else ""
+    return f"{state.route}: {where}, {served(state, intent)} % answered by extracted{mirrored}{note}"
+
+
+def rollback(plan: Plan, route: Route, share: int, actor: str, reason: str, now: float) -> Outcome:
+    """Bring users back at once: the ledger first, so that it needs no flag source."""
+    return asyncio.run(_rolled_back(plan, route, share, actor, reason, now))
+
+
+async def _rolled_back(plan: Plan, route: Route, share: int, actor: str, reason: str, now: float) -> Outcome:
+    ledger = open_ledger(plan.ledger.url, create=False)
+    writer = open_flag_writer(plan.flags)
+    try:
+        done = await rolling.rollback(
+            ledger, writer, route, to_pct=share, actor=actor, reason=reason, now=now
+        )
+    except Refused as refused:
+        return Outcome((f"Nothing was changed: {refused}",), "", Exit.NO)
+    finally:
+        await writer.close()
+        ledger.close()
+    state = done.state
+    shown = f"{route.id}: reads={state.stage.value} writes=legacy, {state.applied_pct} % answered by extracted, held"
+    said = (f"{done.sentence}.", f"Next: strangler report {route.id}; a shift or advance releases the hold")
+    return Outcome(said, shown, Exit.YES)

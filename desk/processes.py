@@ -1,0 +1,133 @@
+"""The long-running processes behind `strangler run`: signals, reloading, and what their end means."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from desk.blame import paragraph
+from desk.conductor import PLAN_CHECK, Conductor
+from desk.errors import Exit
+from desk.signals import StopSignals
+from migration.bootstrap import open_flag_source, open_ledger
+from migration.core.plan import Plan
+from migration.errors import MigrationError, PlanError
+
+DEFECT = 70  # EX_SOFTWARE of sysexits.h: worth starting again, which 3 (configuration) is not
+
+
+def tell(line: str) -> None:
+    """A line of a process' log."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the log
+
+
+def facade(plan_file: Path) -> int:
+    """Serve as the facade until a signal."""
+    from facade.bootstrap import serve
+
+    stop = asyncio.Event()
+    return _process(serve(plan_file, stop), stop)
+
+
+def shadow(plan: Plan, plan_file: Path) -> int:
+    """Compare until a signal; SIGHUP or a changed plan file reloads the plan."""
+    from shadow.bootstrap import serve
+
+    stop = asyncio.Event()
+
+    def reload() -> Plan:
+        from migration.plan_file import load_plan
+
+        return load_plan(plan_file, os.environ)
+
+    return _process(serve(plan, stop, reload), stop)
+
+
+def conductor(plan: Plan, plan_file: Path, *, once: bool) -> int:
+    """Conduct until a signal, or for one round."""
+    stop = asyncio.Event()
+    return _process(_conduct_once(plan) if once else _conduct(plan, plan_file, stop), stop)
+
+
+def _process(work: Coroutine[Any, Any, object], stop: asyncio.Event) -> int:
+    try:
+        return asyncio.run(_until_stopped(work, stop))
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except (MigrationError, OSError) as error:
+        tell(paragraph(error))
+        return Exit.COULD_NOT_RUN
+    except Exception as error:  # noqa: BLE001 - a process that dies says why in one paragraph
+        tell(paragraph(error))
+        return DEFECT
+
+
+async def _until_stopped(work: Coroutine[Any, Any, object], stop: asyncio.Event) -> int:
+    def insist() -> None:
+        os._exit(Exit.INTERRUPTED)
+
+    with StopSignals(stop, insist, hang_up=False) as signals:
+        await work
+    return Exit.INTERRUPTED if signals.by == signal.SIGINT else Exit.YES
+
+
+def _make(plan: Plan) -> tuple[Conductor, Any]:
+    from desk.evidence import Evidence
+
+    evidence = Evidence(plan.evidence.url)
+    source = open_flag_source(plan.flags, time.time)
+    return (
+        Conductor(plan, lambda: open_ledger(plan.ledger.url, create=False), source, evidence.read, time.time, tell),
+        source,
+    )
+
+
+async def _conduct_once(plan: Plan) -> None:
+    one, source = _make(plan)
+    try:
+        await one.once()
+    finally:
+        await asyncio.to_thread(one.close)
+        await source.close()
+
+
+async def _conduct(plan: Plan, plan_file: Path, stop: asyncio.Event) -> None:
+    """Conduct one plan after another: a changed plan file starts a new conductor, a wrong one is told."""
+    while not stop.is_set():
+        tell(f"conducting {len(plan.routes)} routes of {plan.path}")
+        changed = asyncio.Event()
+        one, source = _make(plan)
+        watching = asyncio.create_task(_next_plan(plan, plan_file, stop, changed))
+        try:
+            await one.run(changed)
+        finally:
+            await source.close()
+        plan = await watching
+
+
+async def _next_plan(plan: Plan, plan_file: Path, stop: asyncio.Event, changed: asyncio.Event) -> Plan:
+    from migration.plan_file import load_plan
+
+    said = ""
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), PLAN_CHECK)
+        try:
+            found = await asyncio.to_thread(load_plan, plan_file, os.environ)
+        except (PlanError, OSError) as error:
+            if str(error) != said:
+                tell(f"the plan cannot be used now, the last good one goes on: {paragraph(error)}")
+            said = str(error)
+            continue
+        if found.hash != plan.hash:
+            changed.set()
+            return found
+    changed.set()
+    return plan

@@ -1,0 +1,83 @@
+"""The state folder of a plan: made when it is missing, used by one `up` at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from desk.errors import DeskError
+from migration.bootstrap import open_flag_writer, open_ledger
+from migration.core.flags import plan_flags
+from migration.core.plan import Plan
+from migration.errors import FlagError
+from migration.secret import admin_token, project_secret
+
+
+async def prepare(plan: Plan, say: Callable[[str], None]) -> bool:
+    """Make folder, secrets, ledger and flags where they are missing; True when every flag is new."""
+    Path(plan.state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+    project_secret(plan.state_dir)
+    admin_token(plan.state_dir)
+    make_ledger(plan)
+    try:
+        created = await make_flags(plan)
+    except FlagError as error:
+        # The flag source may be away: what was last applied goes on being served.
+        say(f"the flags cannot be reached now ({error}); goes on with what was applied last")
+        return False
+    if created:
+        say(f"created {len(created)} flags at 0 %")
+    return set(plan_flags(plan)) <= set(created)
+
+
+def make_ledger(plan: Plan) -> None:
+    """Create the ledger where it is missing, with a row for every route."""
+    ledger = open_ledger(plan.ledger.url, create=True)
+    try:
+        ledger.ensure(plan.routes)
+    finally:
+        ledger.close()
+
+
+async def make_flags(plan: Plan) -> tuple[str, ...]:
+    """Create the flags that are missing, at 0 %; returns their names."""
+    writer = open_flag_writer(plan.flags)
+    try:
+        return await writer.ensure(plan_flags(plan))
+    finally:
+        await writer.close()
+
+
+async def mirror_everything(plan: Plan) -> None:
+    """Ask for all mirrored routes to be compared at 100 %; the conductor does it."""
+    writer = open_flag_writer(plan.flags)
+    try:
+        for route in plan.routes.values():
+            if route.mirror:
+                await writer.set_rollout(route.shadow_flag, 100)
+    finally:
+        await writer.close()
+
+
+@contextlib.contextmanager
+def only_one_up(plan: Plan) -> Iterator[None]:
+    """Hold the state folder's lock; DeskError when another `up` has it."""
+    folder = Path(plan.state_dir)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "up.lock").open("a+") as lock:
+        # Not inherited by children (Python's default), so it ends with us however we end.
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise DeskError(
+                f"`strangler up` already runs on {folder} (process {lock.read().strip() or 'unknown'}).\n"
+                "Next: use it from here (strangler status), or stop it with Ctrl-C where it runs"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
