@@ -1,1 +1,1 @@
-"""The sample patient: an ordinary web shop that grew for years and knows nothing of whoever may take it apart."""
+"""The sample patient: an ordinary web shop that grew for years and knows of nobody who may take it apart."""

@@ -29,7 +29,7 @@ def parse(arguments):
     seed = command(commands, "seed", do_seed, "fill an empty database")
     sizes(seed)
     run = command(commands, "run", do_run, "serve the shop on the loopback interface")
-    run.add_argument("--port", type=int, default=5001, help="0 takes any free port (default: 5001)")
+    run.add_argument("--port", type=port, default=5001, help="0 takes any free port (default: 5001)")
     run.add_argument("--seed-if-empty", action="store_true", help="seed first when there is no product yet")
     sizes(run)
     command(commands, "nightly", do_nightly, "issue invoices, cancel, clean up: what cron runs")
@@ -48,6 +48,13 @@ def sizes(parser):
     parser.add_argument("--customers", type=count, default=200)
     parser.add_argument("--orders", type=count, default=1000)
     parser.add_argument("--seed", type=int, default=1, help="another number, other goods (default: 1)")
+
+
+def port(text):
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError("must be from 0 to 65535")
+    return number
 
 
 def count(text):
@@ -94,7 +101,8 @@ def explain(error, given):
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         return f"cannot use the database {where}: {reason}; start it, or give another by --database"
     if isinstance(error, OSError) and getattr(given, "port", None) is not None and error.filename is None:
-        return f"cannot listen on 127.0.0.1:{given.port}: {error.strerror or error}; stop what is there, or give --port"
+        why = error.strerror or error
+        return f"cannot listen on 127.0.0.1:{given.port}: {why}; stop what is there, or give another --port"
     return str(error)
 
 

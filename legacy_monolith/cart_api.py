@@ -18,7 +18,10 @@ blueprint = Blueprint("cart_api", __name__)
 
 
 def body():
-    given = request.get_json(silent=True)
+    try:
+        given = request.get_json(silent=True)
+    except RecursionError:  # brackets in brackets in brackets
+        given = None
     return given if isinstance(given, dict) else {}
 
 

@@ -20,7 +20,7 @@ _timezone = ZoneInfo(Settings.timezone)
 
 
 def init_db(settings):
-    """Bind the global session to `settings.database`; connects to nothing yet. Raises SettingsError on a bad URL."""
+    """Bind the global session to `settings.database`; no connection yet. Raises SettingsError."""
     global engine, _timezone
     _timezone = ZoneInfo(settings.timezone)
     try:
@@ -35,9 +35,8 @@ def init_db(settings):
 def _open(url):
     url = make_url(url)
     if url.get_backend_name() != "sqlite":
-        return _count_queries(
-            create_engine(url, pool_size=10, pool_pre_ping=True, connect_args={"connect_timeout": 5})
-        )
+        patience = {"connect_timeout": 5}
+        return _count_queries(create_engine(url, pool_size=10, pool_pre_ping=True, connect_args=patience))
     if url.database == Settings.database.removeprefix("sqlite:///"):
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     new = create_engine(url, pool_size=10, connect_args={"timeout": 15})
@@ -57,6 +56,7 @@ def _begin_sqlite(connection):
     # A transaction that reads first and writes later fails at once with "database is locked" when somebody
     # else wrote in between, whatever the busy_timeout. Whoever may write takes the lock at the start.
     reads_only = has_request_context() and request.method in ("GET", "HEAD", "OPTIONS")
+    reads_only = reads_only or connection.get_execution_options().get("reads_only")
     connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
 

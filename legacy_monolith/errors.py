@@ -1,6 +1,6 @@
 """What a user sees when something is wrong: HTML, or JSON for the API and for whoever prefers it."""
 
-from flask import jsonify, make_response, render_template, request
+from flask import current_app, jsonify, make_response, render_template, request
 from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException
 
@@ -19,11 +19,17 @@ def register(app):
     app.register_error_handler(HTTPException, show_http_error)
     # Text that the database cannot hold (NUL, lone surrogates) and numbers too large for its columns.
     for refused in (UnicodeError, OverflowError, DataError):
-        app.register_error_handler(refused, lambda _error: answer(400, "This value cannot be used."))
+        app.register_error_handler(refused, show_value_error)
     app.register_error_handler(OperationalError, show_database_error)
 
 
+def show_value_error(_error):
+    session.rollback()
+    return answer(400, "This value cannot be used.")
+
+
 def show_http_error(error):
+    session.rollback()
     if error.code == 404 and wants_json():
         return answer(404, "no such page")
     response = answer(error.code, error.description)
@@ -34,7 +40,9 @@ def show_http_error(error):
 
 def show_database_error(error):
     session.rollback()
-    response = answer(503, "The shop is busy. Try again in a moment.")
+    current_app.logger.warning("the database refused: %s", str(error.orig).splitlines()[:1])
+    # No page: the layout would ask the database again.
+    response = make_response(jsonify(error="busy", message="The shop is busy. Try again in a moment."), 503)
     response.headers["Retry-After"] = "1"
     return response
 

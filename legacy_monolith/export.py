@@ -40,15 +40,17 @@ def pieces(wanted):
 
 
 def all_labels(wanted):
-    """(sku, name, price, copy): every product once, then every product a second time, until there are enough."""
+    """(sku, name, price, copy): every product once, then every one a second time, until there are enough."""
     columns = Product.__table__.c
     products = select(columns.sku, columns.name, columns.price).order_by(columns.id)
+    # The request is over by now; without `reads_only` this would hold the write lock to the last row.
+    options = {"yield_per": ROWS_A_PIECE, "reads_only": True}
     made, copy = 0, 0
     while made < wanted:
         copy += 1
         before = made
         with db.engine.connect() as connection:
-            for sku, name, price in connection.execution_options(yield_per=ROWS_A_PIECE).execute(products):
+            for sku, name, price in connection.execution_options(**options).execute(products):
                 if made == wanted:
                     return
                 made += 1

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import text
+from sqlalchemy import DateTime, bindparam, text
 
 from .db import now, session
 
@@ -39,8 +39,7 @@ def run_nightly():
         "two_years_ago": moment - timedelta(days=730),
     }
     for what, statement in STEPS:
-        changed = session.execute(
-            text(statement), {k: v for k, v in times.items() if f":{k}" in statement}
-        ).rowcount
+        bound = [bindparam(name, time, DateTime) for name, time in times.items() if f":{name}" in statement]
+        changed = session.execute(text(statement).bindparams(*bound)).rowcount
         session.commit()
         yield what, changed

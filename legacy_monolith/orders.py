@@ -19,10 +19,11 @@ def place_order(customer, cart, method):
         raise ValueError(f"Pay by {', '.join(METHODS)}.")
     if cart is None or not cart.items:
         raise ValueError("Your cart is empty.")
-    subtotal, discount, shipping, total = prices(cart, zone_of_client()[1])
+    _, discount, shipping, total = prices(cart, zone_of_client()[1])
     order = Order(
         customer=customer,
         address=customer.addresses[0] if customer.addresses else None,
+        status="new" if method == "invoice" else "paid",
         coupon_code=cart.coupon_code,
         discount=discount,
         shipping=shipping,
@@ -42,7 +43,6 @@ def place_order(customer, cart, method):
         order.lines.append(
             OrderLine(product_id=item.product_id, quantity=item.quantity, unit_price=item.product.price)
         )
-    order.status = "new" if method == "invoice" else "paid"
     order.payments.append(
         Payment(
             method=method, amount=total, created_at=now(), status="open" if method == "invoice" else "paid"

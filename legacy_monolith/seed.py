@@ -67,7 +67,7 @@ def catalogue(dice, count, prices):
             "slug": slugify(name),
             "name": name,
             "search_name": name.lower(),
-            "description": f"{name}: schön, haltbar und für jeden Tag. Lieferung in {dice.randint(2, 9)} Tagen.",
+            "description": f"{name}: schön und haltbar. Lieferung in {dice.randint(2, 9)} Tagen.",
             "price": prices[number],
             "currency": "EUR",
             "category_id": shelf + 1,
@@ -106,7 +106,7 @@ def coupons():
 
 
 def people(dice, count):
-    """Customer n is customer{n}@example.test with the password secret{n}; the one after the last is the admin."""
+    """Customer n is customer{n}@example.test with the password secret{n}; the last one is the admin."""
     for number in range(1, count + 2):
         admin = number == count + 1
         password = "admin" if admin else f"secret{number}"
@@ -213,8 +213,7 @@ def _set_sequences(connection):
     if connection.dialect.name != "postgresql":
         return
     for table in ("categories", "products", "customers", "addresses", "orders"):
+        following = f"SELECT coalesce(max(id), 0) + 1 FROM {table}"
         connection.execute(
-            text(
-                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), coalesce(max(id), 0) + 1, false) FROM {table}"
-            )
+            text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), ({following}), false)")
         )

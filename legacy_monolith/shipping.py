@@ -4,7 +4,7 @@ import ipaddress
 
 from flask import request
 
-# (network, zone, price); the first that fits. The documentation networks stand in for a real table of countries.
+# (network, zone, price); the first that fits. Documentation networks stand in for a table of countries.
 ZONES = (
     ("192.0.2.0/24", "eu", 9.9),
     ("198.51.100.0/24", "world", 19.9),

@@ -1,4 +1,4 @@
-"""The audit trigger: whoever changes a price or an order's status, by whatever way, leaves a row in audit_log."""
+"""The audit trigger: however a price or an order's status is changed, audit_log gets a row."""
 
 from sqlalchemy import text
 
@@ -9,7 +9,7 @@ CREATE TRIGGER IF NOT EXISTS audit_{table}_{field} AFTER UPDATE OF {field} ON {t
 WHEN OLD.{field} IS NOT NEW.{field}
 BEGIN
   INSERT INTO audit_log (tbl, row_id, field, old, new, changed_at)
-  VALUES ('{table}', NEW.id, '{field}', OLD.{field}, NEW.{field}, strftime('%Y-%m-%d %H:%M:%S', 'now', 'localtime'));
+  VALUES ('{table}', NEW.id, '{field}', OLD.{field}, NEW.{field}, datetime('now', 'localtime'));
 END
 """
 
@@ -25,8 +25,10 @@ BEGIN
 END $$ LANGUAGE plpgsql
 """,
     "DROP TRIGGER IF EXISTS audit_{table}_{field} ON {table}",
-    "CREATE TRIGGER audit_{table}_{field} AFTER UPDATE ON {table} "
-    "FOR EACH ROW EXECUTE FUNCTION audit_{table}_{field}()",
+    """
+CREATE TRIGGER audit_{table}_{field} AFTER UPDATE ON {table}
+FOR EACH ROW EXECUTE FUNCTION audit_{table}_{field}()
+""",
 )
 
 
