@@ -1,0 +1,1 @@
+"""One module per technology, one port each; drivers' errors become this room's errors here."""
