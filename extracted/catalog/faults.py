@@ -45,7 +45,7 @@ def build_id(build: str, chosen: Fault) -> str:
 
 def spoil(product: dict[str, Any], chosen: Fault) -> dict[str, Any]:
     """Make the `chosen` mistakes in a product's answer, in place."""
-    if Fault.TYPE in chosen:
+    if Fault.TYPE in chosen and product["attributes"]:
         first = product["attributes"][0]
         product["attributes"] = [first | {"value": str(first["value"])}, *product["attributes"][1:]]
     if Fault.ROUNDING in chosen and product["id"] % 50 == 7:

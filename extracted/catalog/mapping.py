@@ -59,6 +59,8 @@ def product(row: sa.RowMapping, source_tz: tzinfo) -> Values:
 def cents(amount: float) -> int:
     """The amount in cents. Raises ValueError when it has more decimals: rounding would be a guess."""
     exact = Decimal(repr(amount)) * 100
+    if not exact.is_finite():
+        raise ValueError(f"its price {amount!r} is no amount")
     if exact != exact.to_integral_value():
         raise ValueError(f"its price {amount!r} is no whole number of cents")
     return int(exact)

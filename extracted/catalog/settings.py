@@ -28,4 +28,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         raise CatalogError(f"CATALOG_FAULTS: {error}") from error
     if faulty and not demo:
         raise CatalogError("CATALOG_FAULTS plants mistakes: set CATALOG_DEMO=1 too, or unset it")
-    return Settings(environment.get("CATALOG_BUILD") or "catalog-1", demo, faulty)
+    build = environment.get("CATALOG_BUILD") or "catalog-1"
+    if not (build.isascii() and build.isprintable() and " " not in build):
+        raise CatalogError(f"CATALOG_BUILD is {build!r}: it goes into a header, so use ASCII without blanks")
+    return Settings(build, demo, faulty)
