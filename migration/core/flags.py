@@ -80,6 +80,14 @@ class FlagState:
             raise ValueError('the flags are no JSON object with a list "features"')
         return cls(document, fetched_at, MappingProxyType(dict(_named(found))))
 
+    def at(self, fetched_at: float) -> FlagState:
+        """The same flags, fetched again at another time; what was computed from them is kept."""
+        same = FlagState(self.document, fetched_at, self.features)
+        for name in ("hash", "killed"):
+            if name in self.__dict__:
+                same.__dict__[name] = self.__dict__[name]
+        return same
+
     @cached_property
     def hash(self) -> str:
         """Identifies what the flags say: equal for equal content, whatever the order of keys."""
@@ -99,8 +107,8 @@ class FlagState:
         """What the flags ask for `route`; of stale flags only the kill switch counts."""
         if stale:
             return Intent(killed=self.killed, problem="the flags are stale", seen_at=self.fetched_at)
-        rollout = self._read(route.flag)
-        shadow = self._read(route.shadow_flag)
+        rollout = self._read(route.flag, shadow=False)
+        shadow = self._read(route.shadow_flag, shadow=True)
         return Intent(
             rollout=rollout.share,
             shadow=shadow.share,
@@ -116,16 +124,17 @@ class FlagState:
         """Every trap in the flags of this plan, and the flags of ours that no route knows."""
         found: list[Lint] = []
         names = plan_flags(plan)
-        for name in names:
-            found += self._read(name).lints
+        for route in plan.routes.values():
+            found += self._read(route.flag, shadow=False).lints
+            found += self._read(route.shadow_flag, shadow=True).lints
         ours = sorted(name for name in self.features if name.startswith(PREFIX))
         expected = {*names, KILL_FLAG, *(f"{PREFIX}{part}{WRITES_SUFFIX}" for part in plan.slices)}
         found += [_unknown(name, names) for name in ours if name not in expected]
         return tuple(found)
 
-    def _read(self, name: str) -> _Reading:
+    def _read(self, name: str, *, shadow: bool) -> _Reading:
         feature = self.features.get(name)
-        return _Reading(lints=(_missing(name),)) if feature is None else _read_feature(name, feature)
+        return _Reading(lints=(_missing(name),)) if feature is None else _read_feature(name, feature, shadow)
 
 
 def plan_flags(plan: Plan) -> tuple[str, ...]:
@@ -175,13 +184,13 @@ def _rollout(strategy: Any) -> int | None:
     return parse_share(parameters.get("rollout")) if isinstance(parameters, Mapping) else None
 
 
-def _read_feature(name: str, feature: Feature) -> _Reading:
+def _read_feature(name: str, feature: Feature, shadow: bool) -> _Reading:
     if feature.get("enabled") is not True:
         return _Reading(known=True, lints=_side_lints(name, feature))
     fatal = _shape_lint(name, feature)
     if fatal is not None:
         return _Reading(lints=(fatal,))
-    return _read_strategy(name, feature, _strategies(feature)[0])
+    return _read_strategy(name, feature, _strategies(feature)[0], shadow)
 
 
 def _shape_lint(name: str, feature: Feature) -> Lint | None:
@@ -203,16 +212,17 @@ def _shape_lint(name: str, feature: Feature) -> Lint | None:
     return None
 
 
-def _read_strategy(name: str, feature: Feature, strategy: Feature) -> _Reading:
+def _read_strategy(name: str, feature: Feature, strategy: Feature, shadow: bool) -> _Reading:
     parameters = strategy.get("parameters")
     parameters = parameters if isinstance(parameters, Mapping) else {}
     share = parse_share(parameters.get("rollout"))
     if share is None:
         what = f"a rollout of {_short(parameters.get('rollout'))} is no whole share and evaluates to 0 %"
         return _Reading(lints=(Lint(name, what, "set a whole number from 0 to 100"),))
-    lints = (*_cohort_lints(name, parameters), *_side_lints(name, feature))
-    fatal = not name.endswith(".shadow") and share > 0 and bool(_cohort_lints(name, parameters))
-    if fatal:
+    # Who is mirrored comes from our own hash, so a shadow flag's cohort does not matter.
+    cohort = () if shadow else _cohort_lints(name, parameters)
+    lints = (*cohort, *_side_lints(name, feature))
+    if cohort and share > 0:  # 0 % is nobody in any cohort
         return _Reading(lints=lints)
     return _Reading(share, known=True, targeted=_is_targeted(strategy), lints=lints)
 

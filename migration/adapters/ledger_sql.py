@@ -1,0 +1,242 @@
+"""The ledger in one SQL database: SQLite, or PostgreSQL for several machines."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, inspect, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from migration.adapters import ledger_tables as tables
+from migration.adapters.sql_engine import open_engine, sqlite_path, transaction
+from migration.core.effective import RouteState
+from migration.core.ledger_rows import changed, row_values
+from migration.core.stages import ReadStage
+from migration.errors import LedgerError
+from migration.ports import AuditEntry, AuditRow
+
+
+class SqlLedger:
+    """A ledger at a SQLAlchemy URL; every operation is one transaction on a connection of its own."""
+
+    def __init__(self, url: str, *, create: bool) -> None:
+        """Open it; with `create` what is missing is made, without it that is a LedgerError."""
+        try:
+            parsed = make_url(url)
+            self._name = parsed.render_as_string(hide_password=True)
+            self._path = sqlite_path(parsed)
+            if create and self._path is not None:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._create(url) if create else self._must_exist()
+            # Whatever happens to the file from here on, it is never made anew.
+            self._engine = open_engine(url, create=False)
+        except (ArgumentError, OSError) as error:
+            raise LedgerError(f"the ledger cannot be opened: {error}; check ledger.url") from None
+        self._id = ""
+        self._inode = _inode(self._path)
+        self._id = self._read_head()[0]
+
+    def routes(self) -> Mapping[str, RouteState]:
+        """Every row by its route's id."""
+        with self._transaction() as connection:
+            rows = connection.execute(select(tables.ROUTE_STATE)).mappings().all()
+        return {row["route"]: _state(dict(row)) for row in rows}
+
+    def ensure(self, route_ids: Iterable[str]) -> None:
+        """Add a row at stage legacy for each route that has none."""
+        wanted = dict.fromkeys(route_ids)
+        with self._transaction() as connection:
+            known = set(connection.execute(select(tables.ROUTE_STATE.c.route)).scalars())
+        missing = [{"route": route} for route in wanted if route not in known]
+        if missing:
+            with self._transaction(writes=True) as connection:
+                connection.execute(tables.ADD_ROUTE, missing)
+                connection.execute(tables.NEXT_VERSION)
+
+    def change(
+        self,
+        route: str,
+        expected_version: int,
+        *,
+        stage: ReadStage,
+        cap_pct: int,
+        applied_pct: int,
+        mirror_pct: int,
+        hold: bool,
+        hold_reason: str,
+        audit: AuditEntry,
+    ) -> RouteState:
+        """Set the row if it still has `expected_version`; row and audit in one transaction."""
+        with self._transaction(writes=True) as connection:
+            # First, because its row lock lets one writer in at a time: what is read next stays true.
+            version = connection.execute(tables.NEXT_VERSION).scalar_one()
+            before = self._row(connection, route)
+            after = changed(
+                route,
+                before,
+                expected_version,
+                stage=stage,
+                cap_pct=cap_pct,
+                applied_pct=applied_pct,
+                mirror_pct=mirror_pct,
+                hold=hold,
+                hold_reason=hold_reason,
+                at=audit.at,
+            )
+            table = tables.ROUTE_STATE
+            connection.execute(table.update().where(table.c.route == route).values(row_values(after)))
+            _append(connection, audit, route, row_values(before), row_values(after), version)
+        return after
+
+    def record(self, audit: AuditEntry, route: str = "") -> None:
+        """Write an audit line that changes no row."""
+        with self._transaction(writes=True) as connection:
+            version = connection.execute(select(tables.LEDGER.c.version)).scalar_one()
+            _append(connection, audit, route, {}, {}, version)
+
+    def audit(self, limit: int, route: str | None = None) -> list[AuditRow]:
+        """The last `limit` lines, newest first."""
+        query = select(tables.AUDIT).order_by(tables.AUDIT.c.id.desc()).limit(limit)
+        if route is not None:
+            query = query.where(tables.AUDIT.c.route == route)
+        with self._transaction() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [_audit_row(dict(row)) for row in rows]
+
+    def version(self) -> int:
+        """Grows with each change of any row."""
+        found, version = self._read_head()
+        if found != self._id:
+            raise LedgerError(f"the ledger {self._name} was replaced by another one; restart to use it")
+        return version
+
+    def lease(self, name: str, holder: str, ttl: float, now: float) -> bool:
+        """Take or renew a lease until `now + ttl`."""
+        values = {"name": name, "holder": holder, "expires": now + ttl, "now": now}
+        with self._transaction(writes=True) as connection:
+            return connection.execute(tables.TAKE_LEASE, values).rowcount == 1
+
+    def release_lease(self, name: str, holder: str) -> None:
+        """Give the lease back, if it is this holder's."""
+        with self._transaction(writes=True) as connection:
+            connection.execute(tables.RELEASE_LEASE, {"name": name, "holder": holder})
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._engine.dispose()
+
+    def _must_exist(self) -> None:
+        if self._path is not None and not self._path.exists():
+            raise LedgerError(f"there is no ledger {self._path}; strangler up makes one, or restore it")
+
+    def _create(self, url: str) -> None:
+        engine = open_engine(url, create=True)
+        try:
+            with self._mapped(), transaction(engine, writes=True) as connection:
+                _create_tables(connection)
+        finally:
+            engine.dispose()
+
+    def _read_head(self) -> tuple[str, int]:
+        with self._transaction() as connection:
+            row = connection.execute(select(tables.LEDGER.c.id, tables.LEDGER.c.version)).one()
+        return row.id, row.version
+
+    @staticmethod
+    def _row(connection: Connection, route: str) -> RouteState | None:
+        query = select(tables.ROUTE_STATE).where(tables.ROUTE_STATE.c.route == route)
+        row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else _state(dict(row))
+
+    @contextlib.contextmanager
+    def _transaction(self, *, writes: bool = False) -> Iterator[Connection]:
+        with self._mapped(), transaction(self._engine, writes=writes) as connection:
+            self._check_file()
+            yield connection
+        # A commit into a file that was deleted meanwhile went nowhere.
+        self._check_file()
+
+    def _check_file(self) -> None:
+        if _inode(self._path) != self._inode:
+            raise LedgerError(
+                f"the ledger {self._path} was deleted or replaced while in use; restore it and restart"
+            )
+
+    @contextlib.contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            reason = " ".join(str(getattr(error, "orig", None) or error).split())
+            raise LedgerError(
+                f"the ledger {self._name} does not work: {reason[:300]}; {_cure(reason)}"
+            ) from None
+
+
+def _create_tables(connection: Connection) -> None:
+    """Make what is missing; of several processes at once, one makes it and the others find it."""
+    postgresql = connection.dialect.name == "postgresql"
+    if postgresql:
+        connection.execute(tables.LOCK_SCHEMA_POSTGRESQL)
+    fresh = not inspect(connection).has_table("ledger")
+    if not fresh and connection.execute(select(tables.LEDGER.c.id)).first() is not None:
+        return
+    tables.METADATA.create_all(connection)
+    for statement in tables.APPEND_ONLY_POSTGRESQL if postgresql else tables.APPEND_ONLY_SQLITE:
+        connection.exec_driver_sql(statement)
+    head = {"id": uuid.uuid4().hex, "schema_version": tables.SCHEMA_VERSION, "version": 0}
+    connection.execute(tables.LEDGER.insert().values(head))
+
+
+def _append(
+    connection: Connection,
+    entry: AuditEntry,
+    route: str,
+    before: Mapping[str, object],
+    after: Mapping[str, object],
+    version: int,
+) -> None:
+    values = {"route": route, "before": json.dumps(before), "after": json.dumps(after), "version": version}
+    connection.execute(tables.AUDIT.insert().values({**asdict(entry), **values}))
+
+
+def _state(row: dict[str, Any]) -> RouteState:
+    try:
+        return RouteState(**{**row, "stage": ReadStage(row["stage"]), "hold": bool(row["hold"])})
+    except ValueError as error:
+        raise LedgerError(f"the ledger holds a row that contradicts itself: {error}; restore it") from None
+
+
+def _audit_row(row: dict[str, Any]) -> AuditRow:
+    names = ("actor", "action", "why", "at", "evidence", "override")
+    entry = AuditEntry(**{name: row[name] for name in names})
+    before, after = json.loads(row["before"]), json.loads(row["after"])
+    return AuditRow(row["id"], entry, row["route"], before, after, row["version"])
+
+
+def _inode(path: Path | None) -> tuple[int, int] | None:
+    if path is None:
+        return None
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _cure(reason: str) -> str:
+    if "locked" in reason:
+        return "another process holds it: find it, or try again"
+    if "no such table" in reason or "does not exist" in reason:
+        return "it has no tables: strangler up makes them"
+    if "readonly" in reason or "read-only" in reason:
+        return "make the file and its directory writable"
+    return "check ledger.url and that the database is up"
