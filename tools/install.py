@@ -1,6 +1,6 @@
-"""Makes `.venv` what a lock says: created when absent, filled from hashed wheels, left alone when nothing changed.
+"""Makes `.venv` what a lock says: created when absent, filled from hashed wheels, left alone when unchanged.
 
-`python tools/install.py LOCK…`: each lock has its stamp in `.venv`, keyed by the lock, pyproject.toml and this Python.
+`python tools/install.py LOCK…`; each lock has a stamp in `.venv`, keyed by lock, pyproject.toml and Python.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""First step of `make install`: is this Python, on this machine, able to hold the project? Exit 3 names the cure.
+"""First step of `make install`: can this Python, on this machine, hold the project? Exit 3 names the cure.
 
-Runs on any Python 3, so its syntax stays at 3.6: a wrong interpreter must read the sentence, not a SyntaxError.
+Its syntax stays at Python 3.6: who runs a wrong interpreter must read the sentence, not a SyntaxError.
 """
 
 import platform
@@ -14,29 +14,29 @@ EXIT_UNABLE = 3
 
 def problems(version, system, machine, missing):
     """What stands in the way, one sentence each with its cure."""
+    this, lowest = ("{}.{}".format(*pair[:2]) for pair in (version, LOWEST))
     found = []
     if tuple(version[:2]) < LOWEST:
         found.append(
-            "This is Python {0}.{1}; Python {2}.{3} or newer is needed. Install it (Debian, Ubuntu: apt install "
-            "python3.11 python3.11-venv; macOS: brew install python@3.13; any system: pyenv install 3.13), then name "
-            "it: make install PYTHON=python3.13".format(version[0], version[1], *LOWEST)
+            f"This is Python {this}; {lowest} or newer is needed. Install it (Debian, Ubuntu: "
+            f"apt install python{lowest} python{lowest}-venv; macOS: brew install python@3.13; "
+            "elsewhere: pyenv install 3.13), then name it: make install PYTHON=python3.13"
         )
     if missing:
         found.append(
-            "This Python lacks {0}, so no virtual environment can be made. On Debian and Ubuntu install it: "
-            "apt install python{1}.{2}-venv. Elsewhere take a complete Python: make install PYTHON=/path/to/python3".format(
-                " and ".join(missing), version[0], version[1]
-            )
+            f"This Python lacks {' and '.join(missing)}, so it can make no virtual environment. "
+            f"Debian, Ubuntu: apt install python{this}-venv. "
+            "Elsewhere take a complete Python: make install PYTHON=/path/to/python3"
         )
     if system not in SYSTEMS:
         found.append(
-            "This is {0}; processes, signals and sockets are used as Linux and macOS have them. On Windows run it "
-            "inside WSL 2.".format(system)
+            f"This is {system}; processes, signals and sockets are used as Linux and macOS have them. "
+            "On Windows run it inside WSL 2."
         )
     if machine.lower() not in MACHINES:
         found.append(
-            "This machine is {0}; the locked packages are wheels for x86-64 and arm64. Use such a machine or "
-            "container.".format(machine)
+            f"This machine is {machine}; the locked packages are wheels for x86-64 and arm64. "
+            "Use such a machine or container."
         )
     return found
 
@@ -56,7 +56,7 @@ def main():
     """Say every problem at once."""
     found = problems(sys.version_info, platform.system(), platform.machine(), missing_modules())
     for sentence in found:
-        sys.stderr.write("preflight: {0}: {1}\n".format(sys.executable, sentence))  # noqa: UP032 - see above
+        sys.stderr.write(f"preflight: {sys.executable}: {sentence}\n")
     return EXIT_UNABLE if found else 0
 
 

@@ -1,0 +1,63 @@
+"""The real servers as fixtures. A missing server fails the test that asks for it; nothing here skips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tools import servers
+
+NEED_SERVERS = frozenset({"postgres_url", "postgres_database", "postgres_server", "unleash", "chromium"})
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """`make test` must never start a server: who asks for one by name says so with the marker."""
+    asked = NEED_SERVERS & set(getattr(item, "fixturenames", ()))
+    if asked and not item.get_closest_marker("services"):
+        pytest.fail(f"{', '.join(sorted(asked))}: mark this test with pytest.mark.services", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def _shared_postgres() -> Iterator[servers.Postgres]:
+    with servers.Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(_shared_postgres: servers.Postgres) -> str:
+    """The address of a running cluster that nobody kills."""
+    return _shared_postgres.url
+
+
+@pytest.fixture(scope="session")
+def postgres_database(_shared_postgres: servers.Postgres) -> Callable[[], str]:
+    """`postgres_database()` is the URL of a new, empty database, each time."""
+    return _shared_postgres.database
+
+
+@pytest.fixture(scope="session")
+def _killable_postgres() -> Iterator[servers.Postgres]:
+    with servers.Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_server(_killable_postgres: servers.Postgres) -> Iterator[servers.Postgres]:
+    """A cluster to kill, freeze and restart; it runs again for whoever comes next."""
+    _killable_postgres.ensure_running()
+    yield _killable_postgres
+    _killable_postgres.ensure_running()
+
+
+@pytest.fixture(scope="session")
+def unleash(postgres_database: Callable[[], str]) -> Iterator[servers.Unleash]:
+    """One Unleash server for all; `unleash.reset()` makes it run again and removes every flag."""
+    with servers.Unleash(postgres_database()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's path, for playwright's `launch(executable_path=…, args=…chromium.ARGUMENTS)`."""
+    return servers.chromium()
