@@ -73,7 +73,7 @@ LOCK_SCHEMA_POSTGRESQL = text("SELECT pg_advisory_xact_lock(7216545021)")
 _REFUSE = "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END"
 APPEND_ONLY_SQLITE = (
     f"CREATE TRIGGER IF NOT EXISTS audit_no_update BEFORE UPDATE ON audit {_REFUSE}",
-    f"CREATE TRIGGER IF NOT EXISTS audit_no_delete BEFORE DELETE ON audit {_REFUSE}",
+    f"CREATE TRIGGER IF NOT EXISTS audit_no_delete BEFORE DELETE ON audit {_REFUSE}",  # noqa: S608
     # INSERT OR REPLACE deletes without asking the trigger above.
     f"""CREATE TRIGGER IF NOT EXISTS audit_no_replace BEFORE INSERT ON audit
         WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) {_REFUSE}""",
