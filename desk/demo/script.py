@@ -204,6 +204,8 @@ class Author:
 
 def visits(paths: list[str], browsers: int) -> Iterator[Script]:
     """Each path asked for exactly once, dealt out to `browsers` people who open the first page before."""
+    if browsers < 1:
+        raise ValueError("it takes at least one browser to ask for anything")
     for number in range(min(browsers, len(paths))):
         asked = (Moment((Step(route_of(path), path),)) for path in paths[number::browsers])
         yield (Moment((Step("home", "/", navigation=True),)), *asked)

@@ -142,6 +142,11 @@ def test_no_more_people_are_called_than_there_are_paths() -> None:
     assert len(list(visits(["/api/categories"], 20))) == 1
 
 
+def test_nobody_cannot_ask_for_anything() -> None:
+    with pytest.raises(ValueError, match="at least one browser"):
+        list(visits(["/api/categories"], 0))
+
+
 @pytest.mark.parametrize(
     ("path", "route"),
     [
