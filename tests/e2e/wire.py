@@ -10,6 +10,7 @@ import contextlib
 import selectors
 import socket
 import threading
+import time
 from dataclasses import dataclass, field
 
 
@@ -19,6 +20,11 @@ class Conversation:
 
     sent: bytearray = field(default_factory=bytearray)
     received: bytearray = field(default_factory=bytearray)
+    moments: list[tuple[int, float]] = field(default_factory=list)  # (length of `sent` before, when)
+
+    def sent_at(self, offset: int) -> float:
+        """When the client's byte at `offset` crossed (monotonic seconds)."""
+        return next(when for before, when in reversed(self.moments) if before <= offset)
 
 
 class Wire:
@@ -81,8 +87,11 @@ class Wire:
             if answering and self.cut_after is not None and data:
                 peer.sendall(data[: self.cut_after])
                 raise ConnectionResetError("the wire is cut here")
-            if self._record:
-                (talk.received if answering else talk.sent).extend(data)
+            if self._record and answering:
+                talk.received.extend(data)
+            elif self._record:
+                talk.moments.append((len(talk.sent), time.monotonic()))
+                talk.sent.extend(data)
             if data:
                 peer.sendall(data)
                 return
