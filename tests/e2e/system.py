@@ -205,22 +205,14 @@ admin_port = {self.ports["admin"]}
             self._wait_for(name, self.processes[name])
 
     def _command(self, name: str) -> list[str]:
-        port = str(self.ports.get(name, 0))
-        if name == "legacy":
-            return [
-                sys.executable,
-                "-m",
-                "legacy_monolith",
-                "run",
-                "--port",
-                port,
-                "--database",
-                self.legacy_database,
-            ]
-        if name == "catalog":
-            return python(
-                "-m", "extracted.catalog", "run", "--port", port, "--database", self.catalog_database
-            )
+        samples = {
+            "legacy": ("legacy_monolith", self.legacy_database),
+            "catalog": ("extracted.catalog", self.catalog_database),
+        }
+        if name in samples:
+            module, database = samples[name]
+            port = str(self.ports[name])
+            return [sys.executable, "-m", module, "run", "--port", port, "--database", database]
         return [*STRANGLER, "--plan", str(self.plan), "run", name]
 
     def _environment(self, name: str) -> dict[str, str]:
