@@ -23,10 +23,12 @@ class FlagWatch:
         stale_after: float = 15.0,
         on_change: Callable[[FlagState], None] | None = None,
     ) -> None:
-        """`clock` tells UTC epoch seconds; `on_change` is called whenever the flags' content changed."""
+        """`clock` tells UTC epoch seconds; `on_change` is called with each new content of the flags.
+
+        When it raises FlagError (the engine refuses them), the state before is kept.
+        """
         self._source, self._poll, self._clock = source, poll, clock
         self._stale_after, self._on_change = stale_after, on_change
-        self._started = clock()
         self._wake = asyncio.Event()
         self.state: FlagState | None = None
         self.error: str | None = None
@@ -50,13 +52,15 @@ class FlagWatch:
         """Fetch once; a failure is kept in `error` and changes nothing else."""
         try:
             state = await self._source.fetch()
+            changed = self.state is None or state.hash != self.state.hash
+            if changed and self._on_change is not None:
+                self._on_change(state)
         except FlagError as error:
             self.error = str(error)
-            return
-        changed = self.state is None or state.hash != self.state.hash
-        self.state, self.error = state, None
-        if changed and self._on_change is not None:
-            self._on_change(state)
+        except Exception as error:  # noqa: BLE001 - whatever a source does, its follower lives on
+            self.error = f"{self._source.describe()}: {type(error).__name__}: {error}"
+        else:
+            self.state, self.error = state, None
 
     async def run(self) -> None:
         """Poll until cancelled."""

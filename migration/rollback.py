@@ -9,7 +9,7 @@ from migration.core.effective import RouteState
 from migration.core.gate import Target, is_raise
 from migration.core.plan import Route
 from migration.core.stages import ReadStage
-from migration.errors import FlagError, LedgerConflict, Refused
+from migration.errors import FlagError, LedgerConflict, LedgerError, Refused
 from migration.ports import AuditEntry, FlagWriter, Ledger
 
 # The conductor may write the same row at the same time; each of its writes costs one more try.
@@ -40,14 +40,26 @@ async def rollback(
     Every facade follows the ledger within a second. The hold is released by a person's shift or advance only.
     """
     entry = AuditEntry(actor, "rollback", reason, now)
-    state = await asyncio.to_thread(_lower, ledger, route, to_pct, entry)
-    error = await _lower_flag(writer, route, to_pct)
+    try:
+        state = await asyncio.to_thread(_lower, ledger, route, to_pct, entry)
+    except LedgerError as error:
+        raise await _without_ledger(writer, route, to_pct, error) from None
+    # What was served may be less than what the cap let through: a rollback never raises a flag.
+    flag_error = await _lower_flag(writer, route, state.applied_pct)
     sentence = f"{route.id} is back at {_where(state)} and held there"
-    if error is not None:
+    if flag_error is not None:
         sentence += (
-            f"; the flag could not be lowered ({error}), the hold keeps it from raising the route again"
+            f"; the flag still asks for more ({flag_error}), but the hold keeps it from raising the route"
         )
-    return RollbackDone(state, error, sentence)
+    return RollbackDone(state, flag_error, sentence)
+
+
+async def _without_ledger(writer: FlagWriter, route: Route, to_pct: int, error: LedgerError) -> LedgerError:
+    """The flag acts at once too, though nothing holds it: better than nothing while the ledger is away."""
+    flag_error = await _lower_flag(writer, route, to_pct)
+    if flag_error is not None:
+        return LedgerError(f"{error}; the flag could not be lowered either: {flag_error}")
+    return LedgerError(f"{error}; the flag was lowered to {to_pct} %, but no hold keeps it there: try again")
 
 
 def _lower(ledger: Ledger, route: Route, to_pct: int, entry: AuditEntry) -> RouteState:

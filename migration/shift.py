@@ -58,7 +58,6 @@ async def shift(
     evidence: RouteEvidence,
     person: Person,
     now: float,
-    confirmed: bool = False,
 ) -> Moved:
     """Let extracted answer `to_pct` % of keys; GateRefused when the gate says no. Releases a hold."""
     if isinstance(to_pct, bool) or not 0 <= to_pct <= 100:
@@ -137,7 +136,7 @@ async def move(
     """Bring `route` to `target` (and its mirrored share to `mirror`): gate, flag, ledger."""
     before = await _state(ledger, route)
     gate = judge(route, part, before, target, evidence, now)
-    if gate.outcome != "pass" and not person.override:
+    if gate.outcome != "pass" and (gate.final or not person.override):
         raise GateRefused(gate, f"{route.id} stays at {_where(before)}: {gate.sentence}")
     if mirror is None:
         await writer.set_rollout(route.flag, target.pct)

@@ -70,13 +70,15 @@ SCHEMA_VERSION = 1
 LOCK_SCHEMA_POSTGRESQL = text("SELECT pg_advisory_xact_lock(7216545021)")
 
 # The audit grows and nothing else, whoever holds the connection: the database itself refuses the rest.
-_REFUSE = "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END"
 APPEND_ONLY_SQLITE = (
-    f"CREATE TRIGGER IF NOT EXISTS audit_no_update BEFORE UPDATE ON audit {_REFUSE}",
-    f"CREATE TRIGGER IF NOT EXISTS audit_no_delete BEFORE DELETE ON audit {_REFUSE}",  # noqa: S608
+    """CREATE TRIGGER IF NOT EXISTS audit_no_update BEFORE UPDATE ON audit
+       BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
+    """CREATE TRIGGER IF NOT EXISTS audit_no_delete BEFORE DELETE ON audit
+       BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
     # INSERT OR REPLACE deletes without asking the trigger above.
-    f"""CREATE TRIGGER IF NOT EXISTS audit_no_replace BEFORE INSERT ON audit
-        WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) {_REFUSE}""",
+    """CREATE TRIGGER IF NOT EXISTS audit_no_replace BEFORE INSERT ON audit
+       WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+       BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
 )
 APPEND_ONLY_POSTGRESQL = (
     """CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS

@@ -37,9 +37,13 @@ def conduct(
     """The next change of the row, or None when it stands where it should."""
     if intent is None or state.stage is ReadStage.RETIRED:
         return None
-    after, why = _moved(route, part, state, intent, evidence, now)
-    after = _mirrored(after, intent)
-    after = replace(after, applied_pct=_applied(after, intent))
+    if intent.killed:
+        after, why = replace(state, applied_pct=0), "strangler.kill is on"
+    elif not _settled(state, intent):
+        return None
+    else:
+        after, why = _moved(route, part, state, intent, evidence, now)
+        after = _followed(after, intent)
     if after == state:
         return None
     return Change(after.stage, after.cap_pct, after.applied_pct, after.mirror_pct, why, evidence.hash)
@@ -53,31 +57,35 @@ def held(
         return None
     if intent.killed:
         return "strangler.kill is on: legacy answers everything"
-    if intent.problem is not None:
-        return f"{intent.problem}; {state.applied_pct} % kept"
+    if not intent.known:
+        return f"{intent.problem or 'the flags are lost'}; {state.applied_pct} % kept"
+    if not intent.shadow_known:
+        return f"{intent.problem or 'the shadow flag is lost'}; {state.mirror_pct} % mirroring kept"
     target = _wanted(state, intent)
-    if target is None or not is_raise(state, target):
+    if target is None or target.stage is ReadStage.LIVE or not is_raise(state, target):
         return None
     result = _gate(route, part, state, target, evidence, now)
-    if result.outcome == "pass" or target.stage is ReadStage.LIVE:
+    if result.outcome == "pass":
         return None
     asked = f"{intent.rollout} %" if intent.rollout else f"{intent.shadow} % mirrored"
     where = f"{state.cap_pct} %" if state.cap_pct else state.stage.value
     return f"flags ask {asked}, held at {where}: {result.sentence}"
 
 
+def _settled(state: RouteState, intent: Intent) -> bool:
+    return intent.seen_at is None or intent.seen_at >= state.since + FLAGS_SETTLE
+
+
 def _wanted(state: RouteState, intent: Intent) -> Target | None:
-    """The next step towards the intent, or None when it asks for none or cannot be read."""
-    if intent.known and intent.rollout > 0 and (state.stage is not ReadStage.LEGACY or not intent.shadow):
-        return _wanted_share(state, intent.rollout)
-    if not intent.shadow_known or not intent.known:
-        return None
-    return Target(ReadStage.SHADOW if intent.shadow else ReadStage.LEGACY)
-
-
-def _wanted_share(state: RouteState, rollout: int) -> Target:
-    full = rollout == 100 and state.cap_pct == 100
-    return Target(ReadStage.LIVE if full else ReadStage.CANARY, rollout)
+    """The next step towards the intent, or None when it cannot be read."""
+    mirror = intent.shadow if intent.shadow_known else state.mirror_pct
+    below = Target(ReadStage.SHADOW if mirror else ReadStage.LEGACY)
+    if not intent.known:
+        return below if state.cap_pct == 0 else None
+    if intent.rollout == 0 or (state.stage is ReadStage.LEGACY and mirror):
+        return below
+    full = intent.rollout == 100 and state.cap_pct == 100
+    return Target(ReadStage.LIVE if full else ReadStage.CANARY, intent.rollout)
 
 
 def _gate(
@@ -93,13 +101,10 @@ def _moved(
     route: Route, part: Slice, state: RouteState, intent: Intent, evidence: RouteEvidence, now: float
 ) -> tuple[RouteState, str]:
     target = _wanted(state, intent)
-    if target is None:
+    if target is None or (target.stage, target.pct) == (state.stage, state.cap_pct):
         return state, "the flags are followed"
     if not is_raise(state, target):
-        settled = intent.seen_at is None or intent.seen_at >= state.since + FLAGS_SETTLE
-        if (target.stage, target.pct) == (state.stage, state.cap_pct) or not settled:
-            return state, "the flags are followed"
-        return _at(state, target), f"the flags ask {intent.rollout} %"
+        return _at(state, target), f"the flags ask {intent.rollout} %, {intent.shadow} % mirrored"
     result = _gate(route, part, state, target, evidence, now)
     if result.outcome != "pass":
         return state, "the flags are followed"
@@ -111,13 +116,8 @@ def _at(state: RouteState, target: Target) -> RouteState:
     return replace(state, stage=target.stage, cap_pct=target.pct, applied_pct=applied)
 
 
-def _mirrored(state: RouteState, intent: Intent) -> RouteState:
-    if not intent.shadow_known:
-        return state
-    return replace(state, mirror_pct=0 if state.stage is ReadStage.LEGACY else intent.shadow)
-
-
-def _applied(state: RouteState, intent: Intent) -> int:
-    if intent.killed:
-        return 0
-    return min(intent.rollout, state.cap_pct) if intent.known else state.applied_pct
+def _followed(state: RouteState, intent: Intent) -> RouteState:
+    """What is served and mirrored follows the flags that can be read, within the stage."""
+    applied = min(intent.rollout, state.cap_pct) if intent.known else state.applied_pct
+    mirror = intent.shadow if intent.shadow_known else state.mirror_pct
+    return replace(state, applied_pct=applied, mirror_pct=0 if state.stage is ReadStage.LEGACY else mirror)

@@ -39,10 +39,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """`pass`, `fail` or `wait`, with its reason in one sentence."""
+    """`pass`, `fail` or `wait`, with its reason in one sentence; `final` is a no that no override turns."""
 
     outcome: Outcome
     sentence: str
+    final: bool = False
 
 
 def is_raise(state: RouteState, target: Target) -> bool:
@@ -57,7 +58,8 @@ def judge(
     if not is_raise(state, target):
         return GateResult("pass", "stepping back needs nothing")
     if not allowed(state.stage, target.stage):
-        return GateResult("fail", refusal(state.stage, target.stage))
+        severe = target.stage in (ReadStage.LIVE, ReadStage.RETIRED)
+        return GateResult("fail", refusal(state.stage, target.stage), final=severe)
     if target.stage is ReadStage.SHADOW:
         return _to_shadow(route, part)
     if target.stage is ReadStage.RETIRED:
@@ -69,17 +71,21 @@ def judge(
 
 def _to_shadow(route: Route, part: Slice) -> GateResult:
     if not route.mirror:
-        return GateResult("fail", f"{route.id} is not mirrored: set mirror = true in the plan when it may be")
+        return GateResult(
+            "fail", f"{route.id} is not mirrored: set mirror = true in the plan when it may be", True
+        )
     if part.data not in ("import", "shared", "none"):
-        return GateResult("fail", f"data = {part.data!r} of slice {part.name} cannot be followed yet")
+        return GateResult("fail", f"data = {part.data!r} of slice {part.name} cannot be followed yet", True)
     return GateResult("pass", f"data = {part.data!r} may be compared")
 
 
 def _to_retired(route: Route, part: Slice, target: Target) -> GateResult:
     if part.data != "none":
-        return GateResult("fail", f"data = {part.data!r}: legacy may go only when its slice has no writes")
+        return GateResult(
+            "fail", f"data = {part.data!r}: legacy may go only when its slice has no writes", True
+        )
     if not target.confirmed:
-        return GateResult("fail", f"legacy is never asked again: add --confirm={route.id}")
+        return GateResult("fail", f"legacy is never asked again: add --confirm={route.id}", True)
     return GateResult("pass", "live, and confirmed")
 
 
