@@ -24,11 +24,7 @@ def paragraph(error: BaseException) -> str:
 
 def plan_paragraph(error: PlanError) -> str:
     """Every problem of the plan with its place and its cure."""
-    problems = getattr(error, "problems", ())
-    if not problems:
-        return f"{error}\nNext: strangler plan check"
-    lines = [f"{one.file}:{one.line}: {one.what}. {one.cure}" for one in problems]
-    return "\n".join([*lines, "Next: correct the plan, then: strangler plan check"])
+    return "\n".join([*map(str, error.problems), "Next: correct that, then: strangler plan check"])
 
 
 def _is_ours(error: BaseException) -> bool:

@@ -40,13 +40,14 @@ class Child:
     @property
     def output(self) -> IO[bytes]:
         """Its stdout and stderr, in one pipe."""
-        assert self.process.stdout is not None
+        if self.process.stdout is None:
+            raise ValueError("started without a pipe")
         return self.process.stdout
 
 
 def start(program: Program, environment: Mapping[str, str], deaths: int = 0) -> Child:
     """Start `program` in a session of its own, so that Ctrl-C reaches it only through us, in order."""
-    process = subprocess.Popen(  # noqa: PLW1509 - the supervisor runs no threads
+    process = subprocess.Popen(
         program.argv,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -55,13 +56,13 @@ def start(program: Program, environment: Mapping[str, str], deaths: int = 0) -> 
         start_new_session=True,
         preexec_fn=_die_with_parent if _libc is not None else None,
     )
-    assert process.stdout is not None
-    os.set_blocking(process.stdout.fileno(), False)
-    return Child(program, process, time.monotonic(), deaths)
+    child = Child(program, process, time.monotonic(), deaths)
+    os.set_blocking(child.output.fileno(), False)
+    return child
 
 
 def read_lines(child: Child, tell: Callable[[str], None]) -> bool | None:
-    """Tell every complete line that is there: True when some were read, None when there is nothing now, False at the end."""
+    """Tell every complete line there is; True: some were read, None: nothing now, False: the end."""
     try:
         chunk = os.read(child.output.fileno(), LONGEST_LINE)
     except BlockingIOError:

@@ -1,8 +1,8 @@
 """The conductor's loop: what the flags ask for becomes what is served, as far as the gate allows.
 
-Each round reads everything anew and writes by compare-and-set, so killing it at any point leaves a ledger that
-is right, a second one beside it is harmless, and nothing has to be remembered. Whatever is away is said once,
-and asked again in the next round; what cannot be read changes nothing.
+Each round reads everything anew and writes by compare-and-set: killing it at any point leaves a right ledger,
+a second one beside it is harmless, and nothing has to be remembered. Whatever is away is said once and asked
+again in the next round; what cannot be read changes nothing.
 """
 
 from __future__ import annotations
@@ -184,8 +184,12 @@ def told(before: RouteState, after: Change) -> str:
     parts = [
         f"{before.stage.value} → {after.stage.value}" if after.stage is not before.stage else "",
         f"cap {before.cap_pct} → {after.cap_pct} %" if after.cap_pct != before.cap_pct else "",
-        f"served {before.applied_pct} → {after.applied_pct} %" if after.applied_pct != before.applied_pct else "",
-        f"mirrored {before.mirror_pct} → {after.mirror_pct} %" if after.mirror_pct != before.mirror_pct else "",
+        f"served {before.applied_pct} → {after.applied_pct} %"
+        if after.applied_pct != before.applied_pct
+        else "",
+        f"mirrored {before.mirror_pct} → {after.mirror_pct} %"
+        if after.mirror_pct != before.mirror_pct
+        else "",
     ]
     return ", ".join(filter(None, parts))
 

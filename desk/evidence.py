@@ -10,7 +10,8 @@ from migration.core.gate import NO_EVIDENCE, RouteEvidence
 from migration.core.plan import Plan
 
 if TYPE_CHECKING:
-    from shadow.evidence import EvidenceStore, RouteReport
+    from shadow.core.report import RouteReport
+    from shadow.ports import EvidenceStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,9 @@ class Evidence:
     def __enter__(self) -> Evidence:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -80,10 +83,6 @@ class Evidence:
         return self._store
 
     def _away(self, error: Exception) -> RouteEvidence:
-        from shadow.errors import EvidenceMissing
-
         self.close()
-        if isinstance(error, EvidenceMissing):  # nothing was compared yet: no trouble
-            return NO_EVIDENCE
         self.trouble = f"The evidence cannot be read: {error}"
         return replace(NO_EVIDENCE, sentence=f"the evidence cannot be read: {error}")

@@ -55,11 +55,22 @@ def ask(plan: Plan, route: Route, share: int | None, now: float) -> GateCheck:
     lines = [
         ("stage", True, f"reads={state.stage.value}, proven up to {state.cap_pct} %"),
         ("step", result.outcome == "pass", step),
-        ("verdict READY", told.evidence.verdict == "READY", f"{told.evidence.verdict} {told.numbers}".strip()),
-        ("no finding open", not told.top_finding, told.top_finding or "none"),
-        ("soaked (advance)", left == 0, f"{left:.0f} s of {route.soak:.0f} s left" if left else "yes"),
         ("no hold", not state.hold, state.hold_reason or "none"),
     ]
+    # Comparing is what brings the evidence: it needs none.
+    lines += (
+        []
+        if target.stage in (ReadStage.LEGACY, ReadStage.SHADOW)
+        else [
+            (
+                "verdict READY",
+                told.evidence.verdict == "READY",
+                f"{told.evidence.verdict} {told.numbers}".strip(),
+            ),
+            ("no finding open", not told.top_finding, told.top_finding or "none"),
+            ("soaked (advance)", left == 0, f"{left:.0f} s of {route.soak:.0f} s left" if left else "yes"),
+        ]
+    )
     return GateCheck(route.id, step, result, tuple(lines))
 
 

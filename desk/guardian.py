@@ -1,6 +1,6 @@
 """Outlives `strangler up` by seconds, to take its children with it when it was killed without a chance.
 
-Run as a script: reads `+PGID` and `-PGID` lines from stdin; at the end of stdin (which the kernel brings about
+Run as a script: reads `+PGID` and `-PGID` lines from stdin; at the end of stdin (the kernel brings it about,
 however the supervisor died) it ends every process group still listed: SIGTERM, and after the grace SIGKILL.
 It imports nothing of ours, so that no edit elsewhere can break it, and works wherever there are pipes;
 PR_SET_PDEATHSIG, which the supervisor sets as well, exists on Linux alone and reaches only direct children.

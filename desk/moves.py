@@ -98,18 +98,24 @@ async def _moved(plan: Plan, route: Route, move: Move, person: Person, now: floa
 
 def _refused(route: Route, refused: GateRefused) -> Outcome:
     code = Exit.NO if refused.result.outcome == "fail" else Exit.NOT_ENOUGH
-    said = (f"Nothing was changed. {refused}", f"Next: strangler report {route.id}")
+    compares = refused.result.sentence.endswith("from legacy: shadow")
+    cure = f"shadow start {route.id} --sample 100" if compares else f"report {route.id}"
+    said = (f"Nothing was changed. {refused}", f"Next: strangler {cure}")
     return Outcome(said, "", code)
 
 
 async def _done(plan: Plan, done: Moved, person: Person, now: float) -> Outcome:
     said = [done.sentence]
     if person.override and done.gate.outcome != "pass":
-        said.append(f"The gate said {done.gate.outcome} ({done.gate.sentence}); overridden: {person.override}")
+        said.append(
+            f"The gate said {done.gate.outcome} ({done.gate.sentence}); overridden: {person.override}"
+        )
     if done.before.hold:
         said.append(f"Released the hold: {done.before.hold_reason or 'no reason was given'}")
     if not await asyncio.to_thread(is_conducted, plan, now):
-        said.append("No conductor runs: later changes of the flags are not followed. Next: strangler run conductor")
+        said.append(
+            "No conductor runs: later changes of the flags are not followed. Next: strangler run conductor"
+        )
     return Outcome(tuple(said), await _served(plan, done.after, now), Exit.YES)
 
 
@@ -140,6 +146,7 @@ async def _rolled_back(plan: Plan, route: Route, share: int, actor: str, reason:
         await writer.close()
         ledger.close()
     state = done.state
-    shown = f"{route.id}: reads={state.stage.value} writes=legacy, {state.applied_pct} % answered by extracted, held"
+    where = f"reads={state.stage.value} writes=legacy"
+    shown = f"{route.id}: {where}, {state.applied_pct} % answered by extracted, held"
     said = (f"{done.sentence}.", f"Next: strangler report {route.id}; a shift or advance releases the hold")
     return Outcome(said, shown, Exit.YES)

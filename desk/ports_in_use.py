@@ -19,8 +19,9 @@ def _taken(listener: Listener) -> str | None:
     try:
         _try(listener)
     except OSError as error:
-        why = "something else already listens there" if error.errno == errno.EADDRINUSE else error.strerror
-        return f"{where}, wanted for {listener.who}, is not free: {why}. Stop that, or change {listener.setting}."
+        why = "something else listens there" if error.errno == errno.EADDRINUSE else error.strerror
+        cure = f"Stop that, or change {listener.setting}"
+        return f"{where}, wanted for {listener.who}, is not free: {why}. {cure}."
     return None
 
 

@@ -37,7 +37,9 @@ class PrefixedLog:
             self._out.write(f"{label} │ {printable(line, LONGEST)}\n")
             self._out.flush()
         except UnicodeEncodeError:
-            self._out.write(f"{label} | {printable(line, LONGEST).encode('ascii', 'backslashreplace').decode()}\n")
+            self._out.write(
+                f"{label} | {printable(line, LONGEST).encode('ascii', 'backslashreplace').decode()}\n"
+            )
         except (OSError, ValueError):  # the terminal was closed, or the pipe's reader left
             self._gone = True
             self._lost()

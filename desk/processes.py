@@ -12,13 +12,14 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+from desk import state
 from desk.blame import paragraph
 from desk.conductor import PLAN_CHECK, Conductor
 from desk.errors import Exit
 from desk.signals import StopSignals
 from migration.bootstrap import open_flag_source, open_ledger
 from migration.core.plan import Plan
-from migration.errors import MigrationError, PlanError
+from migration.errors import FlagError, LedgerError, MigrationError, PlanError
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h: worth starting again, which 3 (configuration) is not
 
@@ -28,32 +29,57 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the log
 
 
-def facade(plan_file: Path) -> int:
+def facade(plan: Plan, plan_file: Path) -> int:
     """Serve as the facade until a signal."""
     from facade.bootstrap import serve
 
     stop = asyncio.Event()
-    return _process(serve(plan_file, stop), stop)
+
+    async def work() -> None:
+        await asyncio.to_thread(_make_state, plan)
+        await serve(plan_file, stop)
+
+    return _process(work(), stop)
 
 
 def shadow(plan: Plan, plan_file: Path) -> int:
     """Compare until a signal; SIGHUP or a changed plan file reloads the plan."""
     from shadow.bootstrap import serve
 
+    from migration.plan_file import load_plan
+
     stop = asyncio.Event()
 
     def reload() -> Plan:
-        from migration.plan_file import load_plan
-
         return load_plan(plan_file, os.environ)
 
-    return _process(serve(plan, stop, reload), stop)
+    async def work() -> None:
+        await asyncio.to_thread(_make_state, plan)
+        await serve(plan, stop, reload)
+
+    return _process(work(), stop)
 
 
 def conductor(plan: Plan, plan_file: Path, *, once: bool) -> int:
     """Conduct until a signal, or for one round."""
     stop = asyncio.Event()
-    return _process(_conduct_once(plan) if once else _conduct(plan, plan_file, stop), stop)
+
+    async def work() -> None:
+        await asyncio.to_thread(_make_state, plan)
+        with contextlib.suppress(FlagError):  # said in the first round
+            await state.make_flags(plan)
+        await (_conduct_once(plan) if once else _conduct(plan, plan_file, stop))
+
+    return _process(work(), stop)
+
+
+def _make_state(plan: Plan) -> None:
+    """First start: folder, secrets, ledger. A ledger that is away stops nobody from serving."""
+    state.make_folder(plan)
+    try:
+        state.make_ledger(plan)
+    except LedgerError as error:
+        tell(f"the ledger cannot be used now: {error}")
 
 
 def _process(work: Coroutine[Any, Any, object], stop: asyncio.Event) -> int:
@@ -84,7 +110,9 @@ def _make(plan: Plan) -> tuple[Conductor, Any]:
     evidence = Evidence(plan.evidence.url)
     source = open_flag_source(plan.flags, time.time)
     return (
-        Conductor(plan, lambda: open_ledger(plan.ledger.url, create=False), source, evidence.read, time.time, tell),
+        Conductor(
+            plan, lambda: open_ledger(plan.ledger.url, create=False), source, evidence.read, time.time, tell
+        ),
         source,
     )
 

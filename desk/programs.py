@@ -18,7 +18,6 @@ class Probe:
 
     url: str | None = None
     path: str | None = None
-    method: str = "GET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +73,10 @@ def own_listeners(plan: Plan) -> tuple[Listener, ...]:
     settings = plan.facade
     return (
         Listener(settings.host, settings.port, "the facade", "port under [facade] in the plan"),
-        Listener(settings.host, settings.admin_port, "the facade's admin port", "admin_port under [facade] in the plan"),
+        Listener(
+            settings.host,
+            settings.admin_port,
+            "the facade's admin port",
+            "admin_port under [facade] in the plan",
+        ),
     )

@@ -30,7 +30,7 @@ async def _answers(probe: Probe) -> bool:
     host, port = address(probe.url or "")
     reader, writer = await asyncio.open_connection(host, port)
     try:
-        head = f"{probe.method} {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
+        head = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
         writer.write(head.encode("ascii"))
         line = await reader.readuntil(b"\r\n")
         return 100 <= int(line.split()[1]) < 500

@@ -93,12 +93,13 @@ def upstreams(sample: Sample) -> tuple[Program, ...]:
             "legacy",
             _python("legacy_monolith", "run", "--port", str(address(legacy)[1]), "--database", sample.shop),
             shop_env,
-            # OPTIONS: every GET of the shop writes to its database, as GETs of monoliths do.
-            Probe(url=f"{legacy}/", method="OPTIONS"),
+            Probe(url=f"{legacy}/healthz"),
         ),
         Program(
             "catalog",
-            _python("extracted.catalog", "run", "--port", str(address(service)[1]), "--database", sample.catalog),
+            _python(
+                "extracted.catalog", "run", "--port", str(address(service)[1]), "--database", sample.catalog
+            ),
             catalog_env,
             Probe(url=f"{service}/readyz"),
         ),

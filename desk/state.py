@@ -12,34 +12,53 @@ from desk.errors import DeskError
 from migration.bootstrap import open_flag_writer, open_ledger
 from migration.core.flags import plan_flags
 from migration.core.plan import Plan
-from migration.errors import FlagError
+from migration.errors import FlagError, LedgerError
 from migration.secret import admin_token, project_secret
 
 
 async def prepare(plan: Plan, say: Callable[[str], None]) -> bool:
     """Make folder, secrets, ledger and flags where they are missing; True when every flag is new."""
-    Path(plan.state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
-    project_secret(plan.state_dir)
-    admin_token(plan.state_dir)
+    make_folder(plan)
     make_ledger(plan)
     try:
         created = await make_flags(plan)
     except FlagError as error:
         # The flag source may be away: what was last applied goes on being served.
-        say(f"the flags cannot be reached now ({error}); goes on with what was applied last")
+        say(f"the flags cannot be created now ({error}); goes on with what was applied last")
         return False
     if created:
         say(f"created {len(created)} flags at 0 %")
     return set(plan_flags(plan)) <= set(created)
 
 
+def make_folder(plan: Plan) -> None:
+    """Create the state folder and its secrets where they are missing."""
+    Path(plan.state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+    project_secret(plan.state_dir)
+    admin_token(plan.state_dir)
+
+
 def make_ledger(plan: Plan) -> None:
-    """Create the ledger where it is missing, with a row for every route."""
-    ledger = open_ledger(plan.ledger.url, create=True)
-    try:
-        ledger.ensure(plan.routes)
-    finally:
-        ledger.close()
+    """Create the ledger at the first start, with a row for every route; never a second time.
+
+    A ledger that is gone is not replaced by an empty one: everything that moved would silently be at legacy
+    again, and routes whose legacy code was deleted would fail.
+    """
+    mark = Path(plan.state_dir) / "ledger-was-made"
+    with _locked(Path(plan.state_dir) / "make.lock"):  # facade, shadow and conductor may start together
+        try:
+            ledger = open_ledger(plan.ledger.url, create=not mark.exists())
+        except LedgerError as error:
+            if mark.exists():
+                raise LedgerError(
+                    f"{error}. To start anew instead, remove the folder {plan.state_dir}"
+                ) from None
+            raise
+        try:
+            ledger.ensure(plan.routes)
+        finally:
+            ledger.close()
+        mark.touch()
 
 
 async def make_flags(plan: Plan) -> tuple[str, ...]:
@@ -60,6 +79,13 @@ async def mirror_everything(plan: Plan) -> None:
                 await writer.set_rollout(route.shadow_flag, 100)
     finally:
         await writer.close()
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Keeps programs running in the foreground: starts, tells, restarts, and stops them in order.
 
 No threads and no child watcher: children are polled, their pipes are read by the loop. Linux ties a child's
-death signal to the thread that forked it, so forking from anything but the main thread would kill children early.
+death signal to the thread that forked it: a child forked by another thread than the main one would die early.
 """
 
 from __future__ import annotations

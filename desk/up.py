@@ -126,7 +126,9 @@ async def _until_ready(
         waiting = [one for one in waiting if one.probe and not await readiness.ready(one.probe)]
         if waiting and time.monotonic() - began > READY_WITHIN:
             names = ", ".join(one.name for one in waiting)
-            log.tell("strangler", f"not ready after {READY_WITHIN:g} s: {names}; goes on. Next: strangler doctor")
+            log.tell(
+                "strangler", f"not ready after {READY_WITHIN:g} s: {names}; goes on. Next: strangler doctor"
+            )
             return
         if waiting:
             await asyncio.sleep(0.1)
@@ -161,7 +163,11 @@ def _welcome(wish: Wish, shop: Sample | None, seconds: float) -> str:
 
 
 def _next(wish: Wish, shop: Sample | None) -> list[str]:
-    me = spelled() if wish.plan_file == Path("plan.toml") else f"{spelled()} --plan {shlex.quote(str(wish.plan_file))}"
+    me = (
+        spelled()
+        if wish.plan_file == Path("plan.toml")
+        else f"{spelled()} --plan {shlex.quote(str(wish.plan_file))}"
+    )
     if shop is None:
         return ["Try this next, in a second terminal:", f"  {me} status", f"  {me} doctor"]
     first = next(iter(wish.plan.routes))

@@ -70,7 +70,12 @@ def is_conducted(plan: Plan, now: float) -> bool:
 
 
 def _view(
-    plan: Plan, route: Route, found: RouteState | None, flags: FlagState | None, evidence: Evidence, now: float
+    plan: Plan,
+    route: Route,
+    found: RouteState | None,
+    flags: FlagState | None,
+    evidence: Evidence,
+    now: float,
 ) -> RouteView:
     state = found or RouteState(route.id)
     intent = flags.intent(route) if flags is not None else None
@@ -87,7 +92,11 @@ def _view(
         intent=intent,
         evidence=told.evidence,
         gate=gate,
-        step="" if target is None else f"{target.stage.value} {target.pct} %" if target.pct else target.stage.value,
+        step=""
+        if target is None
+        else f"{target.stage.value} {target.pct} %"
+        if target.pct
+        else target.stage.value,
         held=held(route, part, state, intent, told.evidence, now),
         numbers=told.numbers,
         top_finding=told.top_finding,

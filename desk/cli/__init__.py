@@ -1,4 +1,4 @@
-"""The command line. `main` is the only door; each command lives in a module that is imported when it is called."""
+"""The command line: `main` is the only door; a command's module is imported when it is called."""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ _SHOWN = ("stage", "cap_pct", "applied_pct", "mirror_pct", "hold")
 
 @click.command(cls=DeskCommand)
 @click.argument("name", metavar="[R]", required=False)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many, newest first.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many, newest first."
+)
 @telling.json_option
 @click.pass_context
 def audit(context: click.Context, name: str | None, limit: int, as_json: bool) -> int:
@@ -36,6 +38,8 @@ def audit(context: click.Context, name: str | None, limit: int, as_json: bool) -
         ledger.close()
     if as_json:
         telling.as_json("audit", {"rows": [_json(one) for one in rows]})
+    elif not rows:
+        telling.say("Nothing was changed yet.")
     else:
         telling.table(_HEADERS, [_cells(one) for one in rows])
     return Exit.YES
@@ -44,7 +48,15 @@ def audit(context: click.Context, name: str | None, limit: int, as_json: bool) -
 def _cells(row: AuditRow) -> list[str]:
     entry = row.entry
     override = f" OVERRIDE: {entry.override}" if entry.override else ""
-    return [str(row.id), _when(entry.at), entry.actor, row.route, entry.action, _change(row), entry.why + override]
+    return [
+        str(row.id),
+        _when(entry.at),
+        entry.actor,
+        row.route,
+        entry.action,
+        _change(row),
+        entry.why + override,
+    ]
 
 
 def _change(row: AuditRow) -> str:

@@ -1,4 +1,4 @@
-"""The table of commands: name, module, one line of help. Modules are imported when their command is called."""
+"""The table of commands: name, module, one line of help; a module is imported when its command is called."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("desk.cli.plan:plan", "Check or show the plan."),
     "up": ("desk.cli.up:up", "Start everything in the foreground; --demo adds a sample shop with traffic."),
     "run": ("desk.cli.run:run", "Start one process: facade, shadow or conductor."),
-    "status": ("desk.cli.status:status", "One row per route: where it stands, what is asked, what to do next."),
+    "status": (
+        "desk.cli.status:status",
+        "One row per route: where it stands, what is asked, what to do next.",
+    ),
     "route": ("desk.cli.route:route", "One route in detail."),
     "shadow": ("desk.cli.shadow:shadow", "Start or stop comparing a route's two answers."),
     "shift": ("desk.cli.shift:shift", "Move a share of a route's users, if the gate allows it."),

@@ -1,4 +1,4 @@
-"""From whatever happens inside a command to an exit code and one paragraph: no traceback ever reaches a user."""
+"""From whatever happens inside a command to an exit code and one paragraph; never a traceback."""
 
 from __future__ import annotations
 

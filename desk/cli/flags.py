@@ -17,7 +17,7 @@ def flags() -> None:
 @flags.command()
 @click.pass_context
 def init(context: click.Context) -> int:
-    """Create the ledger, the secrets and the flags of the plan where they are missing; changes nothing else."""
+    """Create the ledger, the secrets and the flags of the plan where they are missing, and nothing else."""
     import asyncio
 
     from desk import state

@@ -31,7 +31,9 @@ def check(context: click.Context, name: str, share: int | None, as_json: bool) -
         telling.as_json("gate_check", found.as_dict())
     else:
         rows = [(what, "yes" if ok else "no", value) for what, ok, value in found.lines]
-        telling.table(("asked", "met", "now"), rows, [telling.GOOD if line[1] else telling.BAD for line in found.lines])
+        telling.table(
+            ("asked", "met", "now"), rows, [telling.GOOD if line[1] else telling.BAD for line in found.lines]
+        )
         telling.data(f"{found.result.outcome}: {found.result.sentence}")
     if found.result.outcome != "pass":
         telling.say(f"Next: strangler report {found.route}")

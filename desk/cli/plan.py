@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from desk.cli import desk, telling
 from desk.cli.commands import DeskGroup
 from desk.errors import Exit
+
+if TYPE_CHECKING:
+    from migration.errors import PlanError
 
 
 @click.group(cls=DeskGroup)
@@ -18,7 +23,7 @@ def plan() -> None:
 @telling.json_option
 @click.pass_context
 def check(context: click.Context, as_json: bool) -> int:
-    """Report every problem with file, line, what is wrong and what to do. Exit 0 when there is none, else 1."""
+    """Report every problem with file, line, what is wrong and what to do. Exit 1 when there is one."""
     from migration.errors import PlanError
 
     try:
@@ -32,14 +37,12 @@ def check(context: click.Context, as_json: bool) -> int:
     return Exit.YES
 
 
-def _problems(error: Exception, as_json: bool) -> int:
+def _problems(error: PlanError, as_json: bool) -> int:
     from dataclasses import asdict
 
     from desk.blame import plan_paragraph
-    from migration.errors import PlanError
 
-    assert isinstance(error, PlanError)
-    problems = [asdict(one) for one in getattr(error, "problems", ())]
+    problems = [asdict(one) for one in error.problems]
     if as_json:
         telling.as_json("plan_check", {"ok": False, "error": str(error), "problems": problems})
     else:

@@ -19,8 +19,7 @@ def facade(context: click.Context) -> int:
     """The proxy: every request of every user passes here."""
     from desk import processes
 
-    desk.load(context)
-    return processes.facade(desk.plan_file(context))
+    return processes.facade(desk.load(context), desk.plan_file(context))
 
 
 @run.command()

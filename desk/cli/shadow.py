@@ -6,7 +6,7 @@ import click
 
 from desk.cli import desk
 from desk.cli.commands import DeskGroup
-from desk.cli.shift import tell_outcome, person
+from desk.cli.shift import person, tell_outcome
 
 
 @click.group(cls=DeskGroup)
@@ -16,7 +16,9 @@ def shadow() -> None:
 
 @shadow.command()
 @click.argument("name", metavar="R")
-@click.option("--sample", type=desk.Share(), default="100", metavar="N", help="Per cent of keys. Default: 100.")
+@click.option(
+    "--sample", type=desk.Share(), default="100", metavar="N", help="Per cent of keys. Default: 100."
+)
 @click.option("--reason", default="", metavar="TEXT", help="Why; kept in the audit.")
 @click.pass_context
 def start(context: click.Context, name: str, sample: int, reason: str) -> int:

@@ -12,13 +12,18 @@ from desk.errors import Exit
 
 _REASON = click.option("--reason", default="", metavar="TEXT", help="Why; kept in the audit.")
 _OVERRIDE = click.option(
-    "--override", default=None, metavar="REASON", help="Pass a gate that says no; shown in the audit for ever."
+    "--override",
+    default=None,
+    metavar="REASON",
+    help="Pass a gate that says no; shown in the audit for ever.",
 )
 
 
 @click.command(cls=DeskCommand)
 @click.argument("name", metavar="R")
-@click.option("--to", "share", type=desk.Share(), required=True, metavar="N", help="Per cent of keys, 0 to 100.")
+@click.option(
+    "--to", "share", type=desk.Share(), required=True, metavar="N", help="Per cent of keys, 0 to 100."
+)
 @_REASON
 @_OVERRIDE
 @click.pass_context
@@ -39,7 +44,9 @@ def shift(context: click.Context, name: str, share: int, reason: str, override: 
 @click.argument("name", metavar="R")
 @_REASON
 @_OVERRIDE
-@click.option("--confirm", default="", metavar="R", help="The route's id, typed again: needed to retire legacy.")
+@click.option(
+    "--confirm", default="", metavar="R", help="The route's id, typed again: needed to retire legacy."
+)
 @click.pass_context
 def advance(context: click.Context, name: str, reason: str, override: str | None, confirm: str) -> int:
     """Take the next step of route R's declared ladder, once the present one has soaked."""
@@ -48,7 +55,9 @@ def advance(context: click.Context, name: str, reason: str, override: str | None
     plan = desk.load(context)
     chosen = desk.find_route(plan, name)
     confirmed = confirm == chosen.id
-    return tell_outcome(moves.advance(plan, chosen, person(reason, override), desk.now(), confirmed=confirmed))
+    return tell_outcome(
+        moves.advance(plan, chosen, person(reason, override), desk.now(), confirmed=confirmed)
+    )
 
 
 def person(reason: str, override: str | None) -> Any:

@@ -60,7 +60,9 @@ def tell_troubles(seen: Look) -> None:
     for trouble in seen.troubles:
         telling.say(trouble)
     if not seen.conducted:
-        telling.say("No conductor runs: what the flags ask for beyond this waits. Next: strangler run conductor")
+        telling.say(
+            "No conductor runs: what the flags ask for beyond this waits. Next: strangler run conductor"
+        )
 
 
 def json_body(seen: Look) -> dict[str, Any]:

@@ -19,7 +19,6 @@ SCHEMA_VERSION = 1
 GOOD, BAD, WAIT, PLAIN = "green", "red", "yellow", ""
 
 
-
 def json_option(command: Any) -> Any:
     """Add `--json` to a command."""
     return click.option("--json", "as_json", is_flag=True, help="Answer as JSON, for programs.")(command)
@@ -35,9 +34,9 @@ def say(message: str) -> None:
     _write(sys.stderr, _safe_lines(message))
 
 
-def data(text: str) -> None:
-    """One line of data to stdout."""
-    _write(sys.stdout, printable(text))
+def data(text: str, colour: str = PLAIN) -> None:
+    """One line of data to stdout, coloured where the terminal shows colours."""
+    _write(sys.stdout, painted(printable(text), colour))
 
 
 def as_json(kind: str, body: Mapping[str, Any]) -> None:
@@ -102,4 +101,6 @@ def _rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]], colours: 
     for at, row in enumerate(rows):
         first = Text(row[0], style=colours[at] if at < len(colours) else "")
         sheet.add_row(first, *(Text(cell) for cell in row[1:]))
-    Console(no_color=not colourful(sys.stdout), highlight=False, width=shutil.get_terminal_size().columns).print(sheet)
+    Console(
+        no_color=not colourful(sys.stdout), highlight=False, width=shutil.get_terminal_size().columns
+    ).print(sheet)

@@ -13,10 +13,16 @@ RATE = 5
 
 @click.command(cls=DeskCommand)
 @click.option("--demo", is_flag=True, help="Also start the sample shop, its new service and visitors.")
-@click.option("--duration", type=click.FloatRange(0), metavar="S", help="Stop by itself S seconds after it is ready.")
+@click.option(
+    "--duration", type=click.FloatRange(0), metavar="S", help="Stop by itself S seconds after it is ready."
+)
 @click.option("--no-traffic", is_flag=True, help="With --demo: no visitors.")
 @click.option(
-    "--rate", type=click.IntRange(1, 50), default=RATE, show_default=True, help="With --demo: new visitors a second."
+    "--rate",
+    type=click.IntRange(1, 50),
+    default=RATE,
+    show_default=True,
+    help="With --demo: new visitors a second.",
 )
 @click.pass_context
 def up(context: click.Context, demo: bool, duration: float | None, no_traffic: bool, rate: int) -> int:

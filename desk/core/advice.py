@@ -15,8 +15,8 @@ from migration.core.stages import ReadStage
 class RouteView:
     """Everything known about a route at one moment.
 
-    `gate` answers for the next step of the ladder (None: there is none), `held` is why less is served than the
-    flags ask for, `top_finding` the worst difference found, `mirrored` the share compared now.
+    `gate` answers for the next step of the ladder (None: there is none), `held` is why less is served than
+    the flags ask for, `top_finding` the worst difference found, `mirrored` the share compared now.
     """
 
     route: Route
