@@ -20,6 +20,8 @@ def main(arguments=None):
     except (SettingsError, OSError, SQLAlchemyError) as error:
         print(f"legacy_monolith: {explain(error, given)}", file=sys.stderr)
         return CANNOT_START
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
