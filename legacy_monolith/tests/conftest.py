@@ -6,6 +6,7 @@ SHOP_TEST_DATABASE gives our own shop another database than a fresh SQLite file;
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,27 +33,26 @@ def run_shop(*arguments, **environment):
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
 
 
-def start_shop(folder, database, **environment):
-    """A running shop; its first line of output says where. The caller stops it."""
+@contextmanager
+def running_shop(folder, database, **environment):
+    """A shop on a free port, stopped at the end whatever happens; the first line it prints says where it is."""
     command = [sys.executable, "-m", "legacy_monolith", "run", "--port", "0", "--database", database]
-    process = subprocess.Popen(
-        [*command, "--seed-if-empty", *SIZES],
-        cwd=ROOT,
-        env={**os.environ, "SHOP_MEDIA": str(folder / "media"), "TRUSTED_HOPS": "0", **environment},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    env = {**os.environ, "SHOP_MEDIA": str(folder / "media"), "TRUSTED_HOPS": "0", **environment}
+    command += ["--seed-if-empty", *SIZES]
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield OwnShop(where_it_is(process), database, process)
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def where_it_is(process):
     said = ""
     while not said.startswith("shop on "):
         said = process.stdout.readline()
         assert said, "the shop did not start"
-    return OwnShop(said.split()[-1], database, process)
-
-
-def stop_shop(shop):
-    shop.process.terminate()
-    assert shop.process.wait(10) == 0
-    shop.process.stdout.close()
+    return said.split()[-1]
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +60,8 @@ def own_shop(tmp_path_factory):
     """A shop whose database the test may look into."""
     folder = tmp_path_factory.mktemp("shop")
     database = os.environ.get("SHOP_TEST_DATABASE") or f"sqlite:///{folder / 'shop.db'}"
-    shop = start_shop(folder, database)
-    yield shop
-    stop_shop(shop)
+    with running_shop(folder, database) as shop:
+        yield shop
 
 
 @pytest.fixture(scope="session")

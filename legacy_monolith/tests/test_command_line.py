@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 
 from legacy_monolith.tests.browser import Browser
-from legacy_monolith.tests.conftest import run_shop, start_shop, stop_shop
+from legacy_monolith.tests.conftest import run_shop, running_shop
 
 TABLES = ("categories", "products", "stock", "customers", "addresses", "orders", "order_lines", "payments")
 
@@ -73,8 +73,7 @@ def test_a_taken_port_is_named(tmp_path):
 
 
 def test_sigterm_lets_the_answer_under_way_finish(tmp_path):
-    shop = start_shop(tmp_path, f"sqlite:///{tmp_path / 'a'}")
-    with Browser(shop.url) as browser:
+    with running_shop(tmp_path, f"sqlite:///{tmp_path / 'a'}") as shop, Browser(shop.url) as browser:
         browser.as_admin()
         with browser.stream("GET", "/admin/export/labels.csv?rows=50000") as answer:
             lines = answer.iter_lines()
@@ -82,13 +81,11 @@ def test_sigterm_lets_the_answer_under_way_finish(tmp_path):
             shop.process.send_signal(signal.SIGTERM)
             assert sum(1 for _ in lines) == 50_000
         assert shop.process.wait(10) == 0
-    shop.process.stdout.close()
 
 
 @pytest.mark.parametrize(("hops", "address"), [("1", "198.51.100.7"), ("0", "127.0.0.1")])
 def test_a_forwarded_address_is_believed_from_as_many_proxies_as_are_trusted(tmp_path, hops, address):
-    shop = start_shop(tmp_path, f"sqlite:///{tmp_path / 'a'}", TRUSTED_HOPS=hops)
-    with Browser(shop.url) as browser:
+    database = f"sqlite:///{tmp_path / 'a'}"
+    with running_shop(tmp_path, database, TRUSTED_HOPS=hops) as shop, Browser(shop.url) as browser:
         forwarded = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7"}
         assert browser.get("/api/whereami", headers=forwarded).json()["address"] == address
-    stop_shop(shop)
