@@ -35,7 +35,7 @@ def run_shop(*arguments, **environment):
 
 @contextmanager
 def running_shop(folder, database, **environment):
-    """A shop on a free port, stopped at the end whatever happens; the first line it prints says where it is."""
+    """A shop on a free port, stopped at the end whatever happens; its first line says where it is."""
     command = [sys.executable, "-m", "legacy_monolith", "run", "--port", "0", "--database", database]
     env = {**os.environ, "SHOP_MEDIA": str(folder / "media"), "TRUSTED_HOPS": "0", **environment}
     command += ["--seed-if-empty", *SIZES]
