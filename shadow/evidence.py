@@ -9,12 +9,12 @@ from shadow.ports import EvidenceStore
 
 
 def open_evidence(url: str) -> EvidenceStore:
-    """The evidence store at `url` (SQLite or PostgreSQL), made ready to use; EvidenceError when it cannot be."""
+    """The evidence store at `url` (SQLite or PostgreSQL), made ready; EvidenceError when it cannot be."""
     raise NotImplementedError
 
 
 def route_report(store: EvidenceStore, plan: Plan, route_id: str, now: float) -> RouteReport:
-    """Everything known about one route at `now`; blocks at most about two seconds, EvidenceError when away."""
+    """Everything known about one route at `now`; blocks at most about 2 s, EvidenceError when away."""
     raise NotImplementedError
 
 

@@ -15,7 +15,7 @@ SCHEMA = "strangler.report/1"
 Word = Literal["READY", "NOT_READY", "INCONCLUSIVE"]
 
 NOT_YET: tuple[str, ...] = (
-    "calibration: legacy was not compared with itself, so differences that legacy makes alone are findings here",
+    "calibration: legacy was not compared with itself, so what legacy changes by itself is a finding",
     "noise, races and lag: no answer was asked for a second time",
     "alarm: a defect that is active only part of the time is not looked for",
     "latency: the two sides' times were not compared",

@@ -6,12 +6,14 @@ hypothesis at `alpha`, at any time (Ville's inequality): READY rejects "rate >= 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import exp, inf, log, log1p
 
 _POINTS = 20  # of the uniform half of READY's mixture, and of NOT_READY's
 _READY_TOP = 0.9  # of p0: an alternative nearer to the limit costs more than it ever gains
 _NOT_READY_FROM, _NOT_READY_TO = 1.25, 0.5
+_HALVINGS = 48  # of an interval: to about 1e-14 of it
 _LEAST_MISMATCHES = 2  # one mismatch alone never says NOT_READY
 
 
@@ -39,8 +41,9 @@ def e_ready(n: int, k: int, p0: float) -> float:
 
 def log_e_not_ready(n: int, k: int, p0: float) -> float:
     """The logarithm of `e_not_ready`."""
-    step = (_NOT_READY_TO / (_NOT_READY_FROM * p0)) ** (1.0 / (_POINTS - 1))
-    points = [_NOT_READY_FROM * p0 * step**place for place in range(_POINTS)]
+    first = min(_NOT_READY_FROM * p0, (1.0 + p0) / 2.0)
+    step = (max(_NOT_READY_TO, first) / first) ** (1.0 / (_POINTS - 1))
+    points = [first * step**place for place in range(_POINTS)]
     return _log_sum([_log_ratio(q, p0, n, k) for q in points]) - log(_POINTS)
 
 
@@ -72,4 +75,27 @@ def trials_needed(k: int, p0: float, alpha: float = 0.05) -> int:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if is_ready(middle, k, p0, alpha) else (middle, high)
+    return high
+
+
+def upper_bound(n: int, k: int, alpha: float = 0.05) -> float:
+    """The least share of differing answers that the trials rule out: below it READY would be wrong to doubt.
+
+    Time-uniform, since it is the limit for which READY holds just now; 1.0 where nothing is ruled out.
+    """
+    return _bisect(lambda p: is_ready(n, k, p, alpha), k / n if n else 0.0, 1.0 - 1e-9)
+
+
+def lower_bound(n: int, k: int, alpha: float = 0.05) -> float:
+    """The greatest share for which the trials say "more than that"; 0.0 where they say nothing."""
+    if n == 0 or k == 0:
+        return 0.0
+    return _bisect(lambda p: log_e_not_ready(n, k, p) < -log(alpha), 0.0, k / n)
+
+
+def _bisect(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """Where `holds` turns true between `low` and `high`; `high` where it never does."""
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2.0
+        low, high = (low, middle) if middle > 0.0 and holds(middle) else (middle, high)
     return high
