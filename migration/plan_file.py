@@ -90,7 +90,7 @@ def _parse(text: str, name: str) -> Mapping[str, Any]:
 def _included(main: Document, path: Path, problems: list[Problem]) -> list[Path]:
     """The files that the globs of `include` name, each once, in order; problems are added."""
     raw = main.data.get("include", [])
-    globs = [glob for glob in raw if isinstance(glob, str)] if isinstance(raw, list) else []
+    globs = [glob for glob in raw if isinstance(glob, str) and glob.strip()] if isinstance(raw, list) else []
     found: dict[Path, None] = {}
     for glob in globs:
         for file in _expand(glob, main, path, problems):
@@ -100,7 +100,7 @@ def _included(main: Document, path: Path, problems: list[Problem]) -> list[Path]
 
 def _expand(glob: str, main: Document, path: Path, problems: list[Problem]) -> list[Path]:
     line = line_of(key_lines(main.text), ("include",))
-    if Path(glob).is_absolute() or ".." in Path(glob).parts or not glob.strip():
+    if Path(glob).is_absolute() or ".." in Path(glob).parts:
         cure = "include files below the plan's directory"
         problems.append(Problem(main.file, line, f"include {glob!r} leaves the plan's directory", cure))
         return []

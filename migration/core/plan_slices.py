@@ -98,7 +98,7 @@ def _check_match(
     if values.get("mirror") and match.method not in MIRRORED_METHODS:
         sentence = f"{match.method} may not be mirrored: a second call could act twice; remove mirror = true"
         found.add(document, (*at, "mirror"), sentence)
-    owner = f"{at[1]}.{values.get('name')}"
+    owner = f"{at[1]}.{values.get('name') or f'routes[{at[-1]}]'}"
     other = shapes.taken.setdefault(_shape(match), owner)
     if other != owner:
         sentence = f"{match.method} {match.template.text} matches what {other} matches; keep one of them"

@@ -64,9 +64,9 @@ class _Scanner:
         self.at += brackets
         if brackets == 2:
             self._arrays[path] = self._arrays.get(path, -1) + 1
-            self.lines.setdefault(path, self._line)
             path = (*path, self._arrays[path])
-        self.lines.setdefault(path, self._line)
+        for end in range(1, len(path) + 1):
+            self.lines.setdefault(path[:end], self._line)
         return path
 
     def _resolved(self, key: Path) -> Path:
