@@ -18,7 +18,7 @@ from desk.supervisor import Supervisor
 
 REPO = Path(__file__).parents[2]
 SLEEPS = "import time; print('up', flush=True); time.sleep(60)"
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 
 
 def program(name: str, code: str, grace: float = 5.0) -> Program:
@@ -58,7 +58,7 @@ class Desk:
 
 async def test_programs_end_in_the_order_that_was_asked_for():
     desk = Desk()
-    goodbye = (
+    goodbye = "import signal, sys\nsignal.signal(15, lambda *_: (print('bye', flush=True), sys.exit(0)))\n"
         "import signal, sys, time\nsignal.signal(15, lambda *_: (print('bye', flush=True), sys.exit(0)))\n"
     )
     with desk.supervisor as supervisor:
