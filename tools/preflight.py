@@ -12,7 +12,7 @@ MACHINES = ("x86_64", "amd64", "arm64", "aarch64")
 EXIT_UNABLE = 3
 
 
-def problems(version, system, machine, missing):
+def problems(version: "tuple[int, ...]", system: str, machine: str, missing: "list[str]") -> "list[str]":
     """What stands in the way, one sentence each with its cure."""
     this, lowest = ("{}.{}".format(*pair[:2]) for pair in (version, LOWEST))
     found = []
@@ -41,7 +41,7 @@ def problems(version, system, machine, missing):
     return found
 
 
-def missing_modules():
+def missing_modules() -> "list[str]":
     """Those of the modules that `python -m venv` needs which this Python lacks."""
     lacking = []
     for name in ("venv", "ensurepip"):
@@ -52,9 +52,9 @@ def missing_modules():
     return lacking
 
 
-def main():
+def main() -> int:
     """Say every problem at once."""
-    found = problems(sys.version_info, platform.system(), platform.machine(), missing_modules())
+    found = problems(tuple(sys.version_info[:3]), platform.system(), platform.machine(), missing_modules())
     for sentence in found:
         sys.stderr.write(f"preflight: {sys.executable}: {sentence}\n")
     return EXIT_UNABLE if found else 0

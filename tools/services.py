@@ -1,4 +1,4 @@
-"""`make services`: the real servers that tests start. By apt when root; else it names the missing (exit 3)."""
+"""`make services`: the real servers that tests start. By apt when root; else names the missing (exit 3)."""
 
 from __future__ import annotations
 
