@@ -1,0 +1,1 @@
+"""One module per technology; drivers' errors are mapped here."""

@@ -1,0 +1,72 @@
+"""Reads the ledger beside the loop: one thread, one call at a time, whatever the database does.
+
+A rollback is seen within one poll; a ledger that hangs, is locked or is gone leaves the last known rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from migration.core.effective import RouteState
+from migration.errors import MigrationError
+from migration.ports import Ledger
+
+Deliver = Callable[[Mapping[str, RouteState]], None]
+
+
+class LedgerPoll:
+    """Calls `deliver` with all rows whenever they changed, from its own thread."""
+
+    def __init__(self, connect: Callable[[], Ledger], every: float, deliver: Deliver) -> None:
+        """`connect` opens the ledger, again after each failure; `every` seconds it is asked."""
+        self._connect, self._every, self._deliver = connect, every, deliver
+        self._stop = threading.Event()
+        # A daemon: a driver that hangs in a dead network must not keep the process from ending.
+        self._thread = threading.Thread(target=self._run, name="ledger-poll", daemon=True)
+        self.error: str | None = "not asked yet"
+        self.read_at: float | None = None
+
+    def start(self) -> None:
+        """Begin to poll."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the call that is under way; nothing is delivered any more."""
+        self._stop.set()
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the ledger was last read; None when it never was."""
+        return None if self.read_at is None else time.monotonic() - self.read_at
+
+    def _run(self) -> None:
+        ledger: Ledger | None = None
+        version: int | None = None
+        while not self._stop.is_set():
+            try:
+                ledger = ledger or self._connect()
+                version = self._poll(ledger, version)
+            except Exception as error:  # noqa: BLE001 - a driver may raise anything, and the poll goes on
+                self.error = str(error) if isinstance(error, MigrationError) else repr(error)
+                _close(ledger)
+                ledger = None
+            self._stop.wait(self._every)
+        _close(ledger)
+
+    def _poll(self, ledger: Ledger, known: int | None) -> int:
+        version = ledger.version()
+        if version != known:
+            rows = ledger.routes()
+            if not self._stop.is_set():
+                self._deliver(rows)
+        self.error, self.read_at = None, time.monotonic()
+        return version
+
+
+def _close(ledger: Ledger | None) -> None:
+    if ledger is not None:
+        with contextlib.suppress(Exception):  # it is being given up because it does not work
+            ledger.close()

@@ -1,0 +1,49 @@
+"""Opens a port, or says who to ask when somebody has it already; lets the queue run empty at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+
+from facade.errors import FacadeError, PortInUse
+
+_BACKLOG = 2048  # connections that wait while the loop is busy; the kernel's somaxconn caps it
+
+
+class Listener:
+    """One listening socket and its server."""
+
+    def __init__(self, server: asyncio.Server, sockets: list[socket.socket]) -> None:
+        """Made by `listen`."""
+        self._server, self._sockets = server, sockets
+
+    @property
+    def port(self) -> int:
+        """The port, also when 0 was asked for."""
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Accept what waits in the queue already, then stop listening."""
+        for _ in range(3):  # accepting a backlog takes one turn of the loop, making its protocols another
+            await asyncio.sleep(0)
+        self._server.close()
+
+
+async def listen(
+    protocol: Callable[[], asyncio.Protocol], host: str, port: int, what: str, setting: str
+) -> Listener:
+    """Listen; PortInUse names `what` could not start and the `setting` that moves it."""
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(protocol, host, port, backlog=_BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(
+                f"{what} cannot listen on {host}:{port}: another process does."
+                f" Stop it, or set {setting} in the plan to a free port."
+            ) from None
+        reason = error.strerror or str(error)
+        raise FacadeError(f"{what} cannot listen on {host}:{port}: {reason}. Correct {setting}.") from None
+    return Listener(server, list(server.sockets))

@@ -1,0 +1,133 @@
+"""Follows the ledger and the flags for one running facade, and keeps what was last known on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+
+from facade.adapters.ledger_poll import LedgerPoll
+from facade.adapters.state_file import StateFile
+from facade.adapters.telling import Log
+from facade.live import Live
+from migration.bootstrap import open_flag_source, open_ledger
+from migration.core.effective import RouteState
+from migration.core.flags import FlagState
+from migration.core.plan import FlagSettings
+from migration.errors import MigrationError
+from migration.flag_watch import FlagWatch
+from migration.ports import FlagSource
+
+
+class Following:
+    """One flag source and one ledger at a time; either may be away for as long as it likes."""
+
+    def __init__(self, live: Live, saved: StateFile, log: Log, ledger_poll: float) -> None:
+        """`ledger_poll` seconds between two looks at the ledger."""
+        self._live, self._saved, self._log, self._every = live, saved, log, ledger_poll
+        self._source: FlagSource | None = None
+        self._watch: FlagWatch | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._poll: LedgerPoll | None = None
+        self._saving: asyncio.Future[None] | None = None
+        self._save_again = False
+
+    @property
+    def ledger_problem(self) -> str | None:
+        """Why the ledger could not be read, or None."""
+        return self._poll.error if self._poll is not None else "not followed"
+
+    @property
+    def ledger_age(self) -> float | None:
+        """Seconds since the ledger was read; None when it never was."""
+        return self._poll.age if self._poll is not None else None
+
+    @property
+    def flags_problem(self) -> str | None:
+        """Why the flags could not be read, or None."""
+        return self._live.flag_problem or (self._watch.error if self._watch is not None else "not followed")
+
+    @property
+    def flags_stale(self) -> bool:
+        """Whether the flags are too old to be believed."""
+        return self._watch is None or self._watch.stale
+
+    def follow_flags(self, settings: FlagSettings, seed: FlagState | None) -> None:
+        """Follow a source from now on; `seed` is what an earlier process or source knew."""
+        self._source = open_flag_source(settings, time.time)
+        self._watch = FlagWatch(
+            self._source,
+            settings.poll,
+            time.time,
+            stale_after=settings.stale_after,
+            on_change=self._flags_changed,
+        )
+        if seed is not None:
+            self._watch.seed(seed)
+        self._live.follow(self._watch)
+        self._watching = asyncio.create_task(self._watch.run(), name="flags")
+
+    def follow_ledger(self, url: str) -> None:
+        """Follow the ledger at `url` from now on."""
+        if self._poll is not None:
+            self._poll.stop()
+        loop = asyncio.get_running_loop()
+
+        def deliver(rows: Mapping[str, RouteState]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
+                loop.call_soon_threadsafe(self._rows_changed, poll, rows)
+
+        # Never created here: a ledger that is missing is an outage, not a fresh start.
+        poll = self._poll = LedgerPoll(lambda: open_ledger(url, create=False), self._every, deliver)
+        poll.start()
+
+    async def unfollow_flags(self) -> None:
+        """Let go of the flag source."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        if self._source is not None:
+            with contextlib.suppress(MigrationError, OSError):
+                await self._source.close()
+
+    async def end(self) -> None:
+        """Let go of both, and of the file."""
+        if self._poll is not None:
+            self._poll.stop()
+        await self.unfollow_flags()
+        if self._saving is not None:
+            await asyncio.gather(self._saving, return_exceptions=True)
+
+    async def tick(self) -> None:
+        """Look at the age of the flags, for ever."""
+        while True:
+            await asyncio.sleep(self._every)
+            self._live.check_age()
+
+    def _rows_changed(self, poll: LedgerPoll, rows: Mapping[str, RouteState]) -> None:
+        if poll is self._poll:
+            self._live.set_states(rows)
+            self._save()
+
+    def _flags_changed(self, state: FlagState) -> None:
+        self._live.set_flags(state)
+        self._save()
+
+    def _save(self) -> None:
+        """Write the file beside the loop, one write at a time; the last state wins."""
+        if self._saving is not None:
+            self._save_again = True
+            return
+        states, flags = dict(self._live.states), self._live.flags
+        self._saving = asyncio.ensure_future(asyncio.to_thread(self._saved.save, states, flags))
+        self._saving.add_done_callback(self._was_saved)
+
+    def _was_saved(self, saving: asyncio.Future[None]) -> None:
+        self._saving = None
+        error = None if saving.cancelled() else saving.exception()
+        if error is not None:
+            self._log.seldom("state", "state_not_saved", problem=str(error))
+        if self._save_again:
+            self._save_again = False
+            self._save()

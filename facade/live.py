@@ -1,0 +1,85 @@
+"""The state that requests are decided on, put together from plan, ledger and flags as each changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from facade.core.decide import Snapshot, snapshot
+from migration.core.effective import RouteState
+from migration.core.flags import FlagState, Intent
+from migration.core.match import RouteTable
+from migration.core.plan import Plan
+from migration.errors import FlagError
+from migration.flag_watch import FlagWatch
+from migration.ports import FlagContext, FlagEvaluator
+
+
+class Live:
+    """Makes a new snapshot after each change; requests under way keep theirs."""
+
+    def __init__(
+        self, plan: Plan, states: Mapping[str, RouteState], evaluator: FlagEvaluator,
+        publish: Callable[[Snapshot], None],
+    ) -> None:  # fmt: skip
+        """Start from the last known rows, without flags."""
+        self.plan, self.states = plan, dict(states)
+        self._evaluator, self._publish = evaluator, publish
+        self._table = RouteTable(plan.routes.values())
+        self._watch: FlagWatch | None = None
+        self._flags: FlagState | None = None
+        self._was_stale = True
+        self.flag_problem: str | None = None
+        self.changed_at = time.monotonic()
+
+    @property
+    def flags(self) -> FlagState | None:
+        """The flags that are evaluated now."""
+        return self._flags
+
+    def set_plan(self, plan: Plan) -> None:
+        """A plan was loaded."""
+        self.plan, self._table = plan, RouteTable(plan.routes.values())
+        self.rebuild()
+
+    def set_states(self, states: Mapping[str, RouteState]) -> None:
+        """The ledger's rows were read."""
+        self.states = dict(states)
+        self.rebuild()
+
+    def follow(self, watch: FlagWatch) -> None:
+        """Take the flags from `watch` from now on."""
+        self._watch = watch
+        if watch.state is not None:
+            self.set_flags(watch.state)
+
+    def set_flags(self, state: FlagState) -> None:
+        """The flags changed; what the engine refuses leaves those before in force."""
+        try:
+            self._evaluator.take(state)
+        except FlagError as error:
+            self.flag_problem = str(error)
+            return
+        self._flags, self.flag_problem = state, None
+        self.rebuild()
+
+    def check_age(self) -> None:
+        """Flags grow stale by themselves, and come back without having changed."""
+        if self._stale() != self._was_stale:
+            self.rebuild()
+
+    def rebuild(self) -> None:
+        """Publish a snapshot of what is known now."""
+        self._was_stale = stale = self._stale()
+        intents: dict[str, Intent] = {}
+        if self._flags is not None:
+            for route in self.plan.routes.values():
+                intents[route.id] = self._flags.intent(route, stale=stale)
+        self.changed_at = time.monotonic()
+        self._publish(snapshot(self.plan, self.states, intents, self._evaluate, self._table))
+
+    def _stale(self) -> bool:
+        return self._watch is None or self._watch.stale
+
+    def _evaluate(self, flag: str, key: str) -> bool:
+        return self._evaluator.enabled(flag, FlagContext(key))

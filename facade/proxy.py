@@ -1,0 +1,163 @@
+"""The way of a request: understand, decide, forward, answer; and only then count, tell and tap."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from facade.admission import Admission
+from facade.after import After
+from facade.attempt import Attempts
+from facade.circuits import Circuits
+from facade.copies import Copy, CopyBudget
+from facade.core.blame import blame
+from facade.core.decide import Asked, Snapshot, decide
+from facade.core.forwarded import is_trusted
+from facade.core.incoming import Incoming, Project, understand
+from facade.core.problem import Problem
+from facade.errors import ClientGone, Refused, UpstreamError
+from facade.passage import Passage
+from facade.ports import ClientSide, Finished, Teller
+from facade.relay import Relay
+from facade.settings import Limits
+from facade.sides import GetPool, Sides
+from migration.core.plan import Side
+from shadow.tap import is_shadow_call
+
+_DEFECT = Problem(500, "defect", "Something is wrong in the facade itself; its log says what.")
+
+
+class Proxy:
+    """Answers requests, each on exactly one snapshot."""
+
+    def __init__(
+        self,
+        now: Snapshot,
+        project: Project,
+        limits: Limits,
+        pools: GetPool,
+        teller: Teller,
+        after: After,
+        random: Callable[[int], bytes],
+    ) -> None:
+        """`now`, `project` and `token` are replaced as plan, ledger and flags change."""
+        self.now, self.project = now, project
+        self.token: str | None = None
+        self.admission = Admission()
+        self.circuits = Circuits(teller)
+        self._copies = CopyBudget(int(limits.copies_bytes))
+        self._teller, self._after, self._random = teller, after, random
+        self._sides = Sides(Attempts(limits, teller), pools, self.circuits, self.admission, teller)
+        self._relay = Relay(limits, teller, random)
+
+    def take(self, now: Snapshot) -> None:
+        """Decide on this snapshot from the next request on."""
+        self.now = now
+
+    async def handle(self, client: ClientSide) -> None:
+        """Answer one request; nothing is raised but a cancellation."""
+        started = time.perf_counter()
+        snapshot, project = self.now, self.project
+        request: Incoming | None = None
+        try:
+            request = understand(client.head, snapshot.plan, project, self._random(16))
+            passage = self._decided(client, snapshot, project, request, started)
+        except Refused as refused:
+            await self._refuse_early(client, refused.problem, request, started)
+            return
+        try:
+            await self._pass(passage, project)
+        except ClientGone:
+            passage.outcome = "client_gone"
+        except asyncio.CancelledError:
+            passage.outcome = "client_gone"
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of ours ends one request, never the process
+            await self._fail(passage, error)
+        finally:
+            self._after.finished(passage)
+
+    def _decided(
+        self, client: ClientSide, snapshot: Snapshot, project: Project, request: Incoming, started: float
+    ) -> Passage:
+        token = request.clean.shadow
+        shadow = token is not None and is_shadow_call(project.secret, token.decode("latin-1"))
+        insider = is_trusted(request.client, project.trusted)
+        asked = Asked(
+            request.method, request.target, request.key, request.safe, shadow, insider, request.clean.upgrade
+        )
+        now = time.time()
+        decision = decide(snapshot, asked, datetime.fromtimestamp(now, UTC).date().isoformat())
+        passage = Passage(client, snapshot, request, decision, started, now, shadow)
+        passage.side, passage.why = decision.side, decision.why
+        if decision.tap and decision.route is not None:
+            passage.copy = Copy(decision.route.max_body, self._copies)
+        return passage
+
+    async def _pass(self, passage: Passage, project: Project) -> None:
+        try:
+            self.admission.enter(passage.snapshot.plan.facade.max_in_flight)
+        except Refused as refused:
+            await self._refuse(passage, refused.problem)
+            return
+        try:
+            await self._exchange(passage, project)
+        except Refused as refused:
+            await self._refuse(passage, refused.problem)
+        except UpstreamError as error:
+            await self._blame(passage, error)
+        finally:
+            self.admission.leave(passage.places)
+
+    async def _exchange(self, passage: Passage, project: Project) -> None:
+        opened = await self._sides.open(passage, project)
+        try:
+            await self._relay.answer(passage, opened, project, self.token)
+        except UpstreamError as error:
+            self._teller.upstream_failed(error.upstream, error.kind, error.detail)
+            raise
+        finally:
+            opened.abandon()
+
+    async def _blame(self, passage: Passage, error: UpstreamError) -> None:
+        if passage.client.begun:
+            passage.outcome = "cut"
+            passage.client.cut()
+            return
+        legacy = passage.side is Side.LEGACY
+        await self._refuse(passage, blame(error.kind, legacy, safe=passage.request.safe), "failed")
+
+    async def _refuse(self, passage: Passage, problem: Problem, outcome: str = "refused") -> None:
+        if passage.client.begun:
+            passage.outcome = "cut"
+            passage.client.cut()
+            return
+        passage.status, passage.outcome = problem.status, outcome
+        passage.why = problem.code
+        await passage.client.refuse(problem, passage.request.id)
+
+    async def _fail(self, passage: Passage, error: Exception) -> None:
+        self._teller.broken(error)
+        try:
+            await self._refuse(passage, _DEFECT, "failed")
+        except ClientGone:
+            passage.outcome = "client_gone"
+
+    async def _refuse_early(
+        self, client: ClientSide, problem: Problem, request: Incoming | None, started: float
+    ) -> None:
+        """A request that could not even be decided on: no route, no side, no exchange."""
+        name = request.id if request is not None else ""
+        try:
+            await client.refuse(problem, name)
+        except ClientGone:
+            pass
+        finally:
+            seconds = time.perf_counter() - started
+            self._teller.finished(
+                Finished(
+                    name, client.head.method, None, "-", "refused", problem.status, seconds, problem.code
+                )
+            )
