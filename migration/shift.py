@@ -83,10 +83,14 @@ async def advance(
     if target is None:
         raise Refused(f"{route.id} is {state.stage.value}: there is no next step")
     left = soak_left(route, state, now)
-    if left > 0 and not person.override:
-        waiting = GateResult("wait", f"wait: {left:.0f} s of the {route.soak:.0f} s soak are left")
-        raise GateRefused(waiting, f"{route.id}: {waiting.sentence}")
-    return await move(ledger, writer, route, part, target, evidence, person, now)
+    soak = (
+        GateResult("wait", f"wait: {left:.0f} s of the {route.soak:.0f} s soak are left")
+        if left > 0
+        else None
+    )
+    # The step into shadow mirrors everybody; `shadow start --sample` mirrors fewer.
+    mirror = 100 if target.stage is ReadStage.SHADOW else None
+    return await move(ledger, writer, route, part, target, evidence, person, now, mirror=mirror, soak=soak)
 
 
 async def start_shadow(
@@ -132,10 +136,15 @@ async def move(
     person: Person,
     now: float,
     mirror: int | None = None,
+    soak: GateResult | None = None,
 ) -> Moved:
-    """Bring `route` to `target` (and its mirrored share to `mirror`): gate, flag, ledger."""
+    """Bring `route` to `target` (and its mirrored share to `mirror`): gate, flag, ledger.
+
+    `soak` is what the present step still waits for, where that binds.
+    """
     before = await _state(ledger, route)
     gate = judge(route, part, before, target, evidence, now)
+    gate = soak if soak is not None and gate.outcome == "pass" else gate
     if gate.outcome != "pass" and (gate.final or not person.override):
         raise GateRefused(gate, f"{route.id} stays at {_where(before)}: {gate.sentence}")
     if mirror is None:

@@ -59,10 +59,6 @@ class Table:
     keys: tuple[Key, ...]
     free: bool = False
 
-    def key(self, name: str) -> Key | None:
-        """The key of that name, or None."""
-        return next((key for key in self.keys if key.name == name), None)
-
 
 def check_name(text: str) -> None:
     """ValueError when `text` is no name of a slice, service or route."""
