@@ -20,6 +20,7 @@ from desk.signals import StopSignals
 from migration.bootstrap import open_flag_source, open_ledger
 from migration.core.plan import Plan
 from migration.errors import FlagError, LedgerError, MigrationError, PlanError
+from migration.plan_file import load_plan
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h: worth starting again, which 3 (configuration) is not
 
@@ -31,29 +32,27 @@ def tell(line: str) -> None:
 
 def facade(plan: Plan, plan_file: Path) -> int:
     """Serve as the facade until a signal."""
-    from facade.bootstrap import serve
-
     stop = asyncio.Event()
 
     async def work() -> None:
+        from facade.bootstrap import serve
+
         await asyncio.to_thread(_make_state, plan)
         await serve(plan_file, stop)
 
-    return _process(work(), stop)
+    return _process(work(), stop, (MigrationError, OSError))
 
 
 def shadow(plan: Plan, plan_file: Path) -> int:
     """Compare until a signal; SIGHUP or a changed plan file reloads the plan."""
-    from shadow.bootstrap import serve
-
-    from migration.plan_file import load_plan
-
     stop = asyncio.Event()
 
     def reload() -> Plan:
         return load_plan(plan_file, os.environ)
 
     async def work() -> None:
+        from shadow.bootstrap import serve
+
         await asyncio.to_thread(_make_state, plan)
         await serve(plan, stop, reload)
 
@@ -82,12 +81,17 @@ def _make_state(plan: Plan) -> None:
         tell(f"the ledger cannot be used now: {error}")
 
 
-def _process(work: Coroutine[Any, Any, object], stop: asyncio.Event) -> int:
+def _process(
+    work: Coroutine[Any, Any, object],
+    stop: asyncio.Event,
+    configuration: tuple[type[Exception], ...] = (PlanError,),
+) -> int:
+    """Run `work`; errors of `configuration` are not worth a restart, and under `up` they stop everything."""
     try:
         return asyncio.run(_until_stopped(work, stop))
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    except (MigrationError, OSError) as error:
+    except configuration as error:
         tell(paragraph(error))
         return Exit.COULD_NOT_RUN
     except Exception as error:  # noqa: BLE001 - a process that dies says why in one paragraph
@@ -141,8 +145,6 @@ async def _conduct(plan: Plan, plan_file: Path, stop: asyncio.Event) -> None:
 
 
 async def _next_plan(plan: Plan, plan_file: Path, stop: asyncio.Event, changed: asyncio.Event) -> Plan:
-    from migration.plan_file import load_plan
-
     said = ""
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):

@@ -41,6 +41,16 @@ class Listener:
     setting: str
 
 
+ADMIN_HOST = "127.0.0.1"  # the admin port is never offered to the network
+
+
+def front(plan: Plan) -> str:
+    """Where the facade is reached from this machine."""
+    host = plan.facade.host
+    shown = "127.0.0.1" if host in ("", "0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
+    return f"http://{shown}:{plan.facade.port}"
+
+
 def address(url: str) -> tuple[str, int]:
     """Host and port of `url`."""
     parts = urlsplit(url)
@@ -54,7 +64,7 @@ def strangler(plan_file: Path, *words: str) -> tuple[str, ...]:
 
 def own_programs(plan: Plan, plan_file: Path) -> tuple[Program, ...]:
     """Shadow, conductor and facade, in the order they start."""
-    admin = f"http://{plan.facade.host}:{plan.facade.admin_port}"
+    admin = f"http://{ADMIN_HOST}:{plan.facade.admin_port}"
     return (
         Program("shadow", strangler(plan_file, "run", "shadow"), probe=Probe(path=plan.facade.tap)),
         Program("conductor", strangler(plan_file, "run", "conductor")),
@@ -74,7 +84,7 @@ def own_listeners(plan: Plan) -> tuple[Listener, ...]:
     return (
         Listener(settings.host, settings.port, "the facade", "port under [facade] in the plan"),
         Listener(
-            settings.host,
+            ADMIN_HOST,
             settings.admin_port,
             "the facade's admin port",
             "admin_port under [facade] in the plan",

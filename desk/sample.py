@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from desk.errors import DeskError
-from desk.programs import Listener, Probe, Program, address
+from desk.programs import Listener, Probe, Program, address, front
 from migration.core.plan import Plan
 
 PRODUCTS, CUSTOMERS, ORDERS = 500, 200, 300  # enough for every planted difference, seeded in about a second
@@ -108,9 +108,7 @@ def upstreams(sample: Sample) -> tuple[Program, ...]:
 
 def traffic(sample: Sample, rate: int) -> Program:
     """The shop's visitors, `rate` new sessions a second."""
-    settings = sample.plan.facade
-    front = f"http://{settings.host}:{settings.port}"
-    return Program("traffic", _python("desk.demo", "--url", front, "--rate", str(rate)))
+    return Program("traffic", _python("desk.demo", "--url", front(sample.plan), "--rate", str(rate)))
 
 
 def listeners(sample: Sample) -> tuple[Listener, ...]:

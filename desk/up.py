@@ -17,7 +17,7 @@ from desk import readiness, sample, state
 from desk.errors import DeskError, Exit
 from desk.ports_in_use import taken
 from desk.prefixed_log import PrefixedLog
-from desk.programs import Listener, Program, own_listeners, own_programs
+from desk.programs import ADMIN_HOST, Listener, Program, front, own_listeners, own_programs
 from desk.sample import Sample
 from desk.signals import StopSignals
 from desk.supervisor import Supervisor
@@ -153,30 +153,33 @@ def spelled() -> str:
 
 
 def _welcome(wish: Wish, shop: Sample | None, seconds: float) -> str:
-    settings = wish.plan.facade
-    front = f"http://{settings.host}:{settings.port}"
-    lines = ["", f"Ready after {seconds:.0f} s.", "", f"  {front}/  through the facade"]
+    lines = ["", f"Ready after {seconds:.0f} s.", "", f"  {front(wish.plan)}/  through the facade"]
     lines.append(f"  {wish.plan.legacy.url}/  legacy, directly")
     lines += [f"  {one.url}/  {one.name}, directly" for one in wish.plan.services.values()]
-    lines.append(f"  http://{settings.host}:{settings.admin_port}/metrics  the facade's metrics")
+    lines.append(f"  http://{ADMIN_HOST}:{wish.plan.facade.admin_port}/metrics  the facade's metrics")
     return "\n".join([*lines, "", *_next(wish, shop), "", "Ctrl-C stops everything.", ""])
 
 
 def _next(wish: Wish, shop: Sample | None) -> list[str]:
-    me = (
-        spelled()
-        if wish.plan_file == Path("plan.toml")
-        else f"{spelled()} --plan {shlex.quote(str(wish.plan_file))}"
-    )
-    if shop is None:
-        return ["Try this next, in a second terminal:", f"  {me} status", f"  {me} doctor"]
+    me = spelled()
+    if wish.plan_file != Path("plan.toml"):
+        me += f" --plan {shlex.quote(str(wish.plan_file))}"
+    found = _demo_steps(wish, me) if shop is not None else [(f"{me} status", ""), (f"{me} doctor", "")]
+    lines = ["Try this next, in a second terminal:"]
+    for command, why in found:
+        lines += [f"  {command}"] + ([f"      {why}"] if why else [])
+    return lines
+
+
+def _demo_steps(wish: Wish, me: str) -> list[tuple[str, str]]:
     first = next(iter(wish.plan.routes))
     python = shlex.quote(os.path.relpath(sys.executable))
+    faults = f"{python} -m extracted.catalog faults clear --url {wish.plan.services[sample.SERVICE].url}"
     return [
-        "Try this next, in a second terminal:",
-        f"  {me} status",
-        f"  {me} report {first}             two answers side by side, and the field that differs",
-        f"  {me} shift {first} --to 10      the gate says no, and why",
-        f"  {python} -m extracted.catalog faults clear --url {wish.plan.services[sample.SERVICE].url}",
-        f"  {me} route get {first} --watch  READY in about two minutes; then shift again",
+        (f"{me} status", "where every route stands"),
+        (f"{me} report {first}", "two answers side by side, and the field that differs"),
+        (f"{me} shift {first} --to 10", "the gate says no, and why"),
+        (faults, "mends the three planted differences: a new build, a new count"),
+        (f"{me} route get {first} --watch", "READY in about two minutes; then shift again"),
+        (f"{me} rollback {first}", "everyone back to legacy, within a second"),
     ]

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from desk.doctor.check import Check, bad, ok, warn
+from desk.programs import ADMIN_HOST, front
 from migration.core.plan import Plan
 
 TIMEOUT = 3.0  # seconds
@@ -99,7 +100,7 @@ def _clock(server: Server, headers: Mapping[str, str], now: float) -> Check | No
 async def facade_lives(plan: Plan, client: httpx.AsyncClient) -> bool:
     """Whether the plan's facade answers on its admin port."""
     try:
-        answer = await client.get(f"http://{plan.facade.host}:{plan.facade.admin_port}/livez")
+        answer = await client.get(f"http://{ADMIN_HOST}:{plan.facade.admin_port}/livez")
     except httpx.HTTPError:
         return False
     return answer.status_code < 500
@@ -121,12 +122,14 @@ async def client_address(plan: Plan, path: str) -> Check:
 
 
 async def _compare_addresses(plan: Plan, path: str, source: str | None) -> Check:
-    front = f"http://{plan.facade.host}:{plan.facade.port}{path}"
+    through_facade = f"{front(plan)}{path}"
     transport = httpx.AsyncHTTPTransport(local_address=source)
     async with httpx.AsyncClient(transport=transport, timeout=TIMEOUT, trust_env=False) as client:
         direct = await client.get(plan.legacy.url.rstrip("/") + path)
-        through = await client.get(front)
-        forged = await client.get(front, headers={"X-Forwarded-For": FORGED, "Forwarded": f"for={FORGED}"})
+        through = await client.get(through_facade)
+        forged = await client.get(
+            through_facade, headers={"X-Forwarded-For": FORGED, "Forwarded": f"for={FORGED}"}
+        )
     if (direct.status_code, direct.content) != (through.status_code, through.content):
         cure = (
             "let the monolith trust one more proxy (the sample: TRUSTED_HOPS=1), or set forwarded in the plan"

@@ -59,8 +59,6 @@ class Desk:
 async def test_programs_end_in_the_order_that_was_asked_for():
     desk = Desk()
     goodbye = "import signal, sys\nsignal.signal(15, lambda *_: (print('bye', flush=True), sys.exit(0)))\n"
-        "import signal, sys, time\nsignal.signal(15, lambda *_: (print('bye', flush=True), sys.exit(0)))\n"
-    )
     with desk.supervisor as supervisor:
         for name in ("a", "b", "c"):
             supervisor.start(program(name, goodbye + SLEEPS))
