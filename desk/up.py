@@ -60,7 +60,7 @@ async def _run(wish: Wish, shop: Sample | None) -> int:
     began = time.monotonic()
     holder: list[Supervisor] = []
     log = PrefixedLog(tuple(one.name for one in programs), lambda: holder[0].stop.set())
-    supervisor = Supervisor(_environment(), log.tell)
+    supervisor = Supervisor(_environment(), lambda name, line: log.tell(name, sample.shortened(name, line)))
     holder.append(supervisor)
     with supervisor, StopSignals(supervisor.stop, supervisor.hurry) as signals:
         try:
@@ -102,13 +102,13 @@ async def _start(
 ) -> None:
     watching = asyncio.create_task(supervisor.watch())
     for program in programs:
+        if program.name == "traffic":
+            # Visitors wait for the door, not for shadow: nobody waits for evidence.
+            doors = tuple(one for one in programs if one.name in ("legacy", "catalog", "facade"))
+            await _until_ready(supervisor, doors, log, began)
         if supervisor.stop.is_set():
             break
-        if program.name == "traffic":
-            await _until_ready(supervisor, programs, log, began)
         supervisor.start(program)
-        if program.name in ("legacy", "catalog"):
-            await _until_ready(supervisor, (program,), log, began)
     await _until_ready(supervisor, programs, log, began)
     if not supervisor.stop.is_set():
         log.block(_welcome(wish, shop, time.monotonic() - began))
@@ -121,7 +121,7 @@ async def _start(
 async def _until_ready(
     supervisor: Supervisor, programs: tuple[Program, ...], log: PrefixedLog, began: float
 ) -> None:
-    waiting = [one for one in programs if one.probe is not None and one.name != "traffic"]
+    waiting = [one for one in programs if one.probe is not None]
     while waiting and not supervisor.stop.is_set():
         waiting = [one for one in waiting if one.probe and not await readiness.ready(one.probe)]
         if waiting and time.monotonic() - began > READY_WITHIN:
