@@ -30,9 +30,8 @@ class SqlLedger:
     def __init__(self, url: str, *, create: bool) -> None:
         """Open it; with `create` what is missing is made, without it that is a LedgerError."""
         try:
-            parsed = make_url(url)
-            self._name = parsed.render_as_string(hide_password=True)
-            self._path = sqlite_path(parsed)
+            self._path = sqlite_path(url)
+            self._name = str(self._path or make_url(url).render_as_string(hide_password=True))
             if create and self._path is not None:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._create(url) if create else self._must_exist()

@@ -21,21 +21,21 @@ from sqlalchemy.pool import NullPool
 
 BUSY_TIMEOUT = 1.0  # seconds to wait for another process's lock on a SQLite file
 DEADLINE = 2.0  # seconds for one operation on PostgreSQL after its connection stands
+_SQLITE = "sqlite:///"
 _STATEMENT_TIMEOUT = (
     "-c statement_timeout=1500 -c lock_timeout=1000 -c idle_in_transaction_session_timeout=5000"
 )
 
 
-def sqlite_path(url: URL) -> Path | None:
-    """The file of a SQLite URL, or None for another database."""
-    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+def sqlite_path(text: str) -> Path | None:
+    """The file of a SQLite URL, taken literally (SQLAlchemy decodes %); None for another database."""
+    return Path(text.removeprefix(_SQLITE)) if text.startswith(_SQLITE) else None
 
 
 def open_engine(text: str, *, create: bool) -> Engine:
     """An engine for a database URL; without `create` a SQLite file must exist when it is opened."""
-    url = make_url(text)
-    path = sqlite_path(url)
-    return _postgresql(url) if path is None else _sqlite(path, create=create)
+    path = sqlite_path(text)
+    return _postgresql(make_url(text)) if path is None else _sqlite(path, create=create)
 
 
 def _sqlite(path: Path, *, create: bool) -> Engine:

@@ -123,6 +123,8 @@ def _database(key: Key, value: Any, around: Surroundings) -> str:
         path = text.removeprefix("sqlite:///")
         if path in ("", ":memory:"):
             raise ValueError("a database in memory forgets; name a file: sqlite:///.strangler/ledger.db")
+        if set("?%") & set(join(around.base, path)):
+            raise ValueError("a SQLite file takes no options, and no '?' or '%' in its path; remove them")
         return "sqlite:///" + join(around.base, path)
     for scheme in ("postgresql://", "postgresql+psycopg://"):
         if text.startswith(scheme):

@@ -239,6 +239,7 @@ def test_key_sources(tmp_path: Path, source: str, kind: str, name: str) -> None:
             HEAD + "flags = 1", ["unknown key 'flags' in services.catalog"], id="in the wrong table"
         ),
         pytest.param(HEAD + '[ledger]\nurl = "sqlite://"', ["no database URL"], id="ledger in memory"),
+        pytest.param(HEAD + '[ledger]\nurl = "sqlite:///a?mode=ro"', ["takes no options"], id="options"),
         pytest.param(HEAD + '[ledger]\nurl = "sqlite:///:memory:"', ["forgets"], id="memory"),
         pytest.param(
             HEAD + '[ledger]\nurl = "mysql://u:geheim@h/x"', ["url: is no database URL"], id="mysql"
