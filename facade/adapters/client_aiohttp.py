@@ -125,11 +125,12 @@ class FacadeConnection(RequestHandler):
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """A client that closed its half after a whole request still wants its answer."""
-        request = self._current_request
-        if request is not None and not request.content.is_eof():
+        if self._is_idle() or self._close or self._body_is_missing():
             return False
-        self._half_closed = request is not None or bool(self._messages)
-        return self._half_closed
+        self._half_closed = True
+        # A request that was just taken from the queue is not the current one yet.
+        asyncio.get_running_loop().call_later(0.05, self._look_for_missing_body)
+        return True
 
     def handle_error(
         self,
@@ -168,7 +169,16 @@ class FacadeConnection(RequestHandler):
             await asyncio.wait([self._lingered])
 
     def _is_idle(self) -> bool:
-        return self._waiter is not None and not self._messages and not self._close
+        waiting = self._waiter is not None and not self._waiter.done()
+        return waiting and not self._messages and not self._close
+
+    def _body_is_missing(self) -> bool:
+        request = self._current_request
+        return request is not None and not request.content.is_eof()
+
+    def _look_for_missing_body(self) -> None:
+        if self._body_is_missing() and self.transport is not None:
+            self.transport.close()
 
     def _head_is_late(self) -> None:
         self._head_timer = None
@@ -229,7 +239,9 @@ class FacadeServer(Server):
     async def _serve(self, request: BaseRequest) -> StreamResponse:
         client = AiohttpClient(request, self.limits)
         await self._handle(client)
-        return cast(StreamResponse, _Answered(client.keep_alive))
+        # A client may have closed its half, or a drain begun, since the head said keep-alive.
+        keep = client.keep_alive and not client.connection.must_close
+        return cast(StreamResponse, _Answered(keep))
 
 
 class AiohttpClient:
@@ -237,12 +249,12 @@ class AiohttpClient:
 
     def __init__(self, request: BaseRequest, limits: Limits) -> None:
         """Wrap what aiohttp has parsed."""
-        self._connection = cast(FacadeConnection, request.protocol)
+        self.connection = cast(FacadeConnection, request.protocol)
         self._content = request.content
         self._limits = limits
         self._http11 = request.version >= (1, 1)
         self._wants_close = _wants_close(request)
-        peer = self._connection.peername
+        peer = self.connection.peername
         self.head = Head(
             request.method,
             request.raw_path.encode("utf-8", "surrogateescape"),
@@ -283,7 +295,7 @@ class AiohttpClient:
         unknown = body.kind in ("chunked", "eof")
         self._chunked = unknown and self._http11
         self.keep_alive = (
-            not self._wants_close and not self._connection.must_close and (not unknown or self._chunked)
+            not self._wants_close and not self.connection.must_close and (not unknown or self._chunked)
         )
         head = answer_head(status, headers, keep_alive=self.keep_alive, chunked=self._chunked)
         self.begun = True
@@ -292,7 +304,7 @@ class AiohttpClient:
     async def write(self, data: bytes) -> None:
         """Send bytes of the body, as fast as the client takes them."""
         self._send(self._framed(data))
-        await self._connection.drain()
+        await self.connection.drain()
 
     async def finish(self, *, close: bool) -> None:
         """Everything was sent."""
@@ -300,7 +312,7 @@ class AiohttpClient:
             self.keep_alive = False
         if self._chunked:
             self._send(b"0\r\n\r\n")
-        await self._connection.drain()
+        await self.connection.drain()
 
     async def refuse(self, problem: Problem, request_id: str) -> None:
         """Answer with a problem of ours."""
@@ -309,20 +321,20 @@ class AiohttpClient:
         if self.head.method == "HEAD":
             body = b""
         # A body that nobody will read stands between this request and the next one.
-        self.keep_alive = not self._wants_close and not self._connection.must_close and self._content.is_eof()
+        self.keep_alive = not self._wants_close and not self.connection.must_close and self._content.is_eof()
         self.begun = True
         self._send(answer_head(problem.status, headers, keep_alive=self.keep_alive) + body)
-        await self._connection.drain()
+        await self.connection.drain()
 
     def cut(self) -> None:
         """End the connection so that the client sees that its answer is not whole."""
-        self._connection.cut()
+        self.connection.cut()
 
     def _framed(self, data: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked and data else data
 
     def _send(self, data: bytes) -> None:
-        transport = self._connection.transport
+        transport = self.connection.transport
         if transport is None or transport.is_closing():
             raise ClientGone("the client hung up")
         transport.write(data)

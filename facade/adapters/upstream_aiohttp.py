@@ -195,7 +195,9 @@ class Pool:
 
     async def acquire(self, *, max_idle: float) -> Connection:
         """A connection that was idle for at most `max_idle` seconds, or a new one."""
-        wire = self._take(min(max_idle, self._max_idle)) or await self._open()
+        wire = self._take(min(max_idle, self._max_idle))
+        if wire is None:  # not `or`: a wire with nothing to read is false
+            wire = await self._open()
         self.busy += 1
         return Connection(self, wire)
 
