@@ -72,6 +72,10 @@ class Accounts:
         changed, self._changed = self._changed, set()
         return tuple(row for owner in sorted(changed) for row in self._rows(owner))
 
+    def refused(self, rows: Iterable[CounterRow]) -> None:
+        """These rows could not be written: they are to be written again."""
+        self._changed.update((row.instance, row.route) for row in rows)
+
     def _account(self, instance: str, route: str) -> _Account:
         self._changed.add((instance, route))
         return self._accounts.setdefault((instance, route), _Account())

@@ -79,7 +79,7 @@ class _Aligner:
         before = max(index for index in (left, right, 0) if index is not None)
         self._row(indent, label, "[", "[", "same")
         self._fold(indent + 1, before, "item")
-        name = " | ".join(dict.fromkeys(f"[{index}]" for index in (left, right) if index is not None))
+        name = " | ".join(dict.fromkeys(f"[{index}]" for index in (left, right) if index is not None)) + " "
         self.open(
             name, _item(old, left), _item(new, right), old_rest[1:], new_rest[1:], (*path, 0), indent + 1
         )
@@ -114,7 +114,7 @@ class _Aligner:
         if isinstance(value, dict):
             parts: list[str] = []
             for key, item in value.items():
-                parts.append(f"{self._name(key)}: {self._preview(item, (*path, key), room // 2)}")
+                parts.append(f"{self._name(key)}{self._preview(item, (*path, key), room // 2)}")
                 if sum(map(len, parts)) > room:
                     return "{" + ", ".join(parts) + ", …}"
             return "{" + ", ".join(parts) + "}"
@@ -126,7 +126,7 @@ class _Aligner:
         return _scalar(self._redactor.value(value, path))
 
     def _name(self, key: str) -> str:
-        return orjson.dumps(self._redactor.text(key[:_READ])[:_LONGEST]).decode()
+        return f"{orjson.dumps(self._redactor.text(key[:_READ])[:_LONGEST]).decode()}: "
 
 
 def _around(keys: list[str], focus: str) -> list[str]:

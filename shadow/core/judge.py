@@ -41,7 +41,7 @@ def judge(case: Case, limits: EvidenceSettings, now: float) -> VerdictView:
     word, sentences = _decide(case, limits, now)
     return VerdictView(
         word,
-        f"{word}: {sentences[0]}",
+        sentences[0],
         tuple(sentences),
         _harm(case, limits),
         n,
@@ -81,8 +81,8 @@ def _trials(count: CountRow) -> str:
 
 def _ready(count: CountRow, limits: EvidenceSettings) -> str:
     return (
-        f"fewer than {percent(limits.p0)} of answers differ ({_trials(count)}; at the limit itself this is said "
-        f"wrongly at most {percent(limits.alpha)} of the time, however often you look)"
+        f"fewer than {percent(limits.p0)} of answers differ ({_trials(count)}; at the limit this is "
+        f"said wrongly at most {percent(limits.alpha)} of the time, however often you look)"
     )
 
 

@@ -6,11 +6,11 @@ perfection. Injections stay outside the trials.
 
 from __future__ import annotations
 
-from random import Random
 from typing import Any
 
 import orjson
 
+from shadow.core.chance import Chance
 from shadow.core.json_text import Json, Normalised, NumberText, Unparseable, parse
 from shadow.core.paths import Path, generalise, matches
 from shadow.core.rules import RuleSet
@@ -25,7 +25,7 @@ def is_due(since_comparisons: int, since_seconds: float) -> bool:
     return since_comparisons >= EVERY or since_seconds >= AT_LEAST_EVERY
 
 
-def sabotage(body: bytes, rules: RuleSet, rng: Random) -> bytes:
+def sabotage(body: bytes, rules: RuleSet, rng: Chance) -> bytes:
     """The body with one difference that no rule may hide."""
     try:
         value = parse(body)
@@ -35,7 +35,7 @@ def sabotage(body: bytes, rules: RuleSet, rng: Random) -> bytes:
         return body + b"!"
 
 
-def _change(value: Json, rules: RuleSet, rng: Random) -> Json:
+def _change(value: Json, rules: RuleSet, rng: Chance) -> Json:
     parent, key, path = _random_leaf(value, rng)
     if parent is None or _touched(rules, path):
         # A key that no rule knows, whatever is under the others.
@@ -44,7 +44,7 @@ def _change(value: Json, rules: RuleSet, rng: Random) -> Json:
     return value
 
 
-def _random_leaf(value: Json, rng: Random) -> tuple[Any, Any, Path]:
+def _random_leaf(value: Json, rng: Chance) -> tuple[Any, Any, Path]:
     parent: Any = None
     key: Any = None
     path: Path = ()
@@ -52,7 +52,8 @@ def _random_leaf(value: Json, rng: Random) -> tuple[Any, Any, Path]:
         if not isinstance(value, dict | list) or not value:
             break
         parent = value
-        key = rng.choice(list(value)) if isinstance(value, dict) else rng.randrange(len(value))
+        key = rng.randrange(len(value))
+        key = list(value)[key] if isinstance(value, dict) else key
         path = (*path, key)
         value = value[key]
     return parent, key, path

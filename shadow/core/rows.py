@@ -128,3 +128,16 @@ class Snapshot:
     sessions: tuple[SessionRow, ...] = ()
     counters: tuple[CounterRow, ...] = ()
     meta: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRows:
+    """What is stored of one route, read at one moment; `current`: its newest count under these rules."""
+
+    counts: tuple[CountRow, ...] = ()  # newest exchange first
+    current: CountRow | None = None
+    findings: tuple[FindingRow, ...] = ()  # of the current count
+    samples: tuple[SampleRow, ...] = ()
+    counters: tuple[CounterRow, ...] = ()
+    open_sessions: int = 0
+    notices: tuple[str, ...] = ()  # about the store itself

@@ -8,29 +8,19 @@ rule that hides much, or nothing, has to be seen.
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
-from decimal import Decimal, InvalidOperation
-from typing import Any, TypeAlias
+from typing import Any
 
 import orjson
 
 from migration.core.plan import Rule
 from shadow.core.differences import MISSING
-from shadow.core.json_text import Json, Normalised, NumberText, TooDeep, canonical
+from shadow.core.json_text import Json, canonical
+from shadow.core.operations import OPERATIONS, Operation, Zones
 from shadow.core.paths import ANY_ITEM, ANY_KEY, parse_pattern
 
-Pair: TypeAlias = tuple[Json, Json]
-Operation: TypeAlias = Callable[[Json, Json], Pair]
-Zones: TypeAlias = Callable[[str], tzinfo]
-
 _COMPARATOR = "1"  # grows when the comparison itself changes its mind about anything: a new count starts
-_INSTANT = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(:\d{2}(?:\.\d{1,6})?)?\s?(Z|z|[+-]\d{2}:?\d{2})?\Z", re.ASCII
-)
-_DECIMAL = re.compile(r"[+-]?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +80,7 @@ def rule_name(rule: Rule) -> str:
 
 
 def _compile(rule: Rule, zones: Zones) -> CompiledRule:
-    operation = _OPERATIONS[rule.op](rule.args, zones)
+    operation = OPERATIONS[rule.op](rule.args, zones)
     to = str(rule.args["to"]) if rule.op == "rename" else None
     return CompiledRule(rule_name(rule), parse_pattern(rule.path), operation, to)
 
@@ -173,137 +163,3 @@ def _rename(old: Json, new: Json, key: Any, to: str) -> tuple[bool, bool]:
         return False, False
     old[to] = old.pop(key)
     return True, _same(old[to], _get(new, to))
-
-
-# -- operations ------------------------------------------------------------------------------------
-
-
-def _each(change: Callable[[Json], Json]) -> Operation:
-    """An operation that treats both sides alike, each by itself; what it cannot read it leaves."""
-
-    def operation(old: Json, new: Json) -> Pair:
-        return change(old), change(new)
-
-    return operation
-
-
-def _drop(_args: Mapping[str, Any], _zones: Zones) -> Operation:
-    return lambda _old, _new: (MISSING, MISSING)
-
-
-def _rename_operation(_args: Mapping[str, Any], _zones: Zones) -> Operation:
-    return lambda old, new: (old, new)  # it needs the parents: see _rename
-
-
-def _null_absent(_args: Mapping[str, Any], _zones: Zones) -> Operation:
-    return _each(lambda value: MISSING if value is None else value)
-
-
-def _instant(args: Mapping[str, Any], zones: Zones) -> Operation:
-    naive = zones(str(args["naive"])) if args.get("naive") else None
-
-    def change(value: Json) -> Json:
-        found = _INSTANT.match(value) if isinstance(value, str) else None
-        if found is None or not (found[4] or naive):
-            return value
-        try:
-            when = datetime.fromisoformat(f"{found[1]}T{found[2]}{found[3] or ''}{(found[4] or '').upper()}")
-            aware = when if when.tzinfo else when.replace(tzinfo=naive)
-            return Normalised(f"instant:{aware.astimezone(UTC).isoformat()}")
-        except (ValueError, OverflowError):
-            return value
-
-    return _each(change)
-
-
-def _decimal(value: Json) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    text = value if isinstance(value, str) else repr(value)
-    if not _DECIMAL.match(text):
-        return None
-    try:
-        return Decimal(text)
-    except InvalidOperation:  # pragma: no cover - the pattern lets nothing through that Decimal refuses
-        return None
-
-
-def _tolerance(args: Mapping[str, Any], _zones: Zones) -> Operation:
-    absolute = Decimal(repr(args.get("abs", 0)))
-    relative = Decimal(repr(args.get("rel", 0)))
-
-    def operation(old: Json, new: Json) -> Pair:
-        if _is_plain_text(old) or _is_plain_text(new):
-            return old, new
-        left, right = _decimal(old), _decimal(new)
-        if left is None or right is None:
-            return old, new
-        near = abs(left - right) <= max(absolute, relative * max(abs(left), abs(right)))
-        return (old, old) if near else (old, new)
-
-    return operation
-
-
-def _is_plain_text(value: Json) -> bool:
-    return isinstance(value, str) and not isinstance(value, NumberText)
-
-
-def _decimal_string(_args: Mapping[str, Any], _zones: Zones) -> Operation:
-    def change(value: Json) -> Json:
-        number = _decimal(value)
-        if number is None:
-            return value
-        sign, digits, exponent = number.normalize().as_tuple()
-        # Digits and exponent rather than a plain spelling: "1e999" would have a thousand zeros.
-        if not any(digits):
-            return Normalised("decimal:0")
-        return Normalised(f"decimal:{'-' * sign}{''.join(map(str, digits))}e{exponent}")
-
-    return _each(change)
-
-
-def _set_operation(_args: Mapping[str, Any], _zones: Zones) -> Operation:
-    return _each(lambda value: _sorted(value, canonical))
-
-
-def _pair_by(args: Mapping[str, Any], _zones: Zones) -> Operation:
-    key = str(args["key"])
-
-    def rank(item: Json) -> bytes:
-        return b"0" + canonical(item[key]) if isinstance(item, dict) and key in item else b"1"
-
-    return _each(lambda value: _sorted(value, rank))
-
-
-def _sorted(value: Json, rank: Callable[[Json], bytes]) -> Json:
-    return sorted(value, key=rank) if isinstance(value, list) else value
-
-
-def _url_base(args: Mapping[str, Any], _zones: Zones) -> Operation:
-    def strip(value: Json, base: str) -> Json:
-        base = base.rstrip("/")
-        if not isinstance(value, str) or not value.startswith(base):
-            return value
-        rest = value[len(base) :]
-        # By segment, never by prefix: http://shop says nothing about http://shopping.
-        return Normalised(f"url:{rest}") if rest[:1] in ("", "/", "?", "#") else value
-
-    def operation(old: Json, new: Json) -> Pair:
-        return strip(old, str(args["legacy"])), strip(new, str(args["extracted"]))
-
-    return operation
-
-
-_OPERATIONS: Mapping[str, Callable[[Mapping[str, Any], Zones], Operation]] = {
-    "rename": _rename_operation,
-    "drop": _drop,
-    "instant": _instant,
-    "tolerance": _tolerance,
-    "decimal_string": _decimal_string,
-    "null_absent": _null_absent,
-    "set": _set_operation,
-    "pair_by": _pair_by,
-    "url_base": _url_base,
-}
-
-__all__ = ["Applied", "RuleSet", "TooDeep", "apply_rules", "compile_rules", "rule_name", "rules_hash"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from random import Random
 
+from shadow.core.chance import Chance
 from shadow.core.count import MISMATCH, Count, Observation
 from shadow.core.differences import Difference, finding_id
 from shadow.core.rows import SMALLEST, Batch, CountKey, FindingRow, SampleRow, SessionRow, Snapshot
@@ -36,7 +36,7 @@ class SampleWanted:
 class Tally:
     """Everything counted; `changes` gives what to write, `written` says it was."""
 
-    def __init__(self, snapshot: Snapshot, rng: Random) -> None:
+    def __init__(self, snapshot: Snapshot, rng: Chance) -> None:
         """Go on from what was stored."""
         self._rng = rng
         self.counts = {row.key.id: Count.of(row) for row in snapshot.counts}
@@ -211,6 +211,12 @@ class Tally:
         if exchanges > 0:
             self._dirty_counts.add(count.id)
             count.lose(reason, exchanges)
+
+    def injected(self, count: Count, caught: bool) -> None:
+        """A synthetic difference went through the comparison."""
+        self._dirty_counts.add(count.id)
+        count.injected += 1
+        count.caught += caught
 
     def changes(self) -> Batch:
         """What changed since the last `written`; asking again without it gives the same and more."""

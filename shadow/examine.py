@@ -1,0 +1,305 @@
+"""One exchange from the tap to its outcome: ask the other side, compare, count, keep samples."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from random import Random
+from zoneinfo import ZoneInfo
+
+from migration.core.plan import Plan, Route
+from migration.core.signing import sign
+from shadow.compare import Answer, Comparison, Limits, compare_answers
+from shadow.core.count import MISMATCH, Count, Observation
+from shadow.core.differences import Difference, Kind
+from shadow.core.encodings import Undecodable, decode
+from shadow.core.frames import Exchange
+from shadow.core.headers import first
+from shadow.core.liveness import is_due, sabotage
+from shadow.core.question import early_reason, headers_for, shape
+from shadow.core.redact import Redactor
+from shadow.core.rows import CountKey, SampleRow
+from shadow.core.rules import RuleSet, compile_rules
+from shadow.core.sample import payload
+from shadow.core.walk import Budgets
+from shadow.ports import Asker, Question, Reply
+from shadow.recorder import Recorder
+from shadow.sides import Builds, Upstream, sides_of
+from shadow.tap import shadow_token
+
+_CPU = 0.25  # seconds of one comparison: about 6 MB of JSON on a slow core
+_WAITING = 8  # times `max_in_flight` exchanges of a route may wait for their turn
+_PATIENCE = 5.0  # seconds one waits: an answer asked for later would be of another moment
+_MOST_WAITING_BYTES = 64 * 1024 * 1024
+_DECODED = 8  # times `max_body` a compressed answer may hold
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One route's rules, sides and turn-taking."""
+
+    route: Route
+    rules: RuleSet
+    legacy: Upstream
+    extracted: Upstream
+    turns: asyncio.Semaphore
+    waiting: int = 0
+    since_injection: int = 0
+    injected_at: float = field(default=float("-inf"))
+
+
+class Examiner:
+    """Examines exchanges; one object per process, its plan can be replaced while it works."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        secret: bytes,
+        asker: Asker,
+        recorder: Recorder,
+        clock: Callable[[], float],
+        rng: Random,
+        tell: Callable[[str], None],
+    ) -> None:
+        """`secret` is the project's; `clock` gives epoch seconds."""
+        self._secret, self._asker, self._recorder = secret, asker, recorder
+        self._clock, self._rng, self._tell = clock, rng, tell
+        self._builds = Builds()
+        self._lanes: dict[str, _Lane] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting_bytes = 0
+        self._under_way: Counter[tuple[str, str]] = Counter()  # (route, sticky key)
+        self.use(plan)
+
+    def use(self, plan: Plan) -> None:
+        """Examine by this plan from now on; ValueError or KeyError leave the old one in force."""
+        lanes = {}
+        for route in plan.routes.values():
+            legacy, extracted = sides_of(plan, route)
+            rules = compile_rules(route.rules, ZoneInfo)
+            turns = asyncio.Semaphore(route.max_in_flight)
+            lanes[route.id] = _Lane(route, rules, legacy, extracted, turns)
+        self._lanes, self._limits = lanes, plan.evidence
+
+    # -- from the tap ------------------------------------------------------------------------------
+
+    def exchange(self, instance: str, exchange: Exchange) -> None:
+        """Take one exchange; never blocks. What is too much is lost, and counted."""
+        self._recorder.accounts.received(instance, exchange.route)
+        lane = self._lanes.get(exchange.route)
+        reason = early_reason(exchange, lane.route if lane else None)
+        if lane is None or reason is not None:
+            self._lose(instance, exchange, lane, reason or "route_unknown")
+        elif lane.waiting >= lane.route.max_in_flight * _WAITING or self._waiting_bytes > _MOST_WAITING_BYTES:
+            self._lose(instance, exchange, lane, "busy")
+        else:
+            self._begin(instance, exchange, lane)
+
+    def totals(self, instance: str, route: str, counters: Mapping[str, int]) -> None:
+        """Take a sender's totals; what it sent and never arrived is lost."""
+        gap = self._recorder.accounts.told(instance, route, counters)
+        self.lost(route, "cut", gap)
+
+    def lost(self, route: str, reason: str, exchanges: int) -> None:
+        """Count exchanges of which nothing is known but that they were tapped."""
+        if exchanges > 0:
+            lane = self._lanes.get(route)
+            rules_hash = lane.rules.hash if lane else ""
+            count = self._recorder.tally.latest(route, rules_hash, self._clock())
+            self._recorder.tally.lose(count, reason, exchanges)
+
+    def _begin(self, instance: str, exchange: Exchange, lane: _Lane) -> None:
+        task = asyncio.ensure_future(self._examine(instance, exchange, lane))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self, seconds: float) -> None:
+        """Let what is under way end."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=seconds)
+
+    # -- sessions ----------------------------------------------------------------------------------
+
+    def close_sessions(self) -> None:
+        """Turn ended sessions into trials."""
+        under_way = {
+            (count.id, self._key(count.id, key))
+            for route, key in self._under_way
+            for count in self._recorder.tally.counts.values()
+            if count.key.route == route
+        }
+        self._recorder.tally.close_sessions(
+            self._clock(),
+            self._limits.session_idle,
+            self._limits.session_max,
+            lambda count_id, key: (count_id, key) in under_way,
+        )
+
+    def _key(self, count_id: str, key: str) -> str:
+        # Of one count only, like the redaction keys: two counts cannot be joined by their users.
+        message = f"{count_id}:{key}".encode("utf-8", "surrogatepass")
+        return hmac.new(self._secret, b"session:" + message, hashlib.sha256).hexdigest()[:16]
+
+    # -- one exchange ------------------------------------------------------------------------------
+
+    async def _examine(self, instance: str, exchange: Exchange, lane: _Lane) -> None:
+        place = (exchange.route, exchange.session_key or "")
+        self._under_way[place] += 1
+        lane.waiting += 1
+        self._waiting_bytes += exchange.size
+        try:
+            reply = await self._reply(exchange, lane)
+            if reply is None:
+                self._lose(instance, exchange, lane, "busy")
+            else:
+                self._judge(instance, exchange, lane, reply)
+        finally:
+            lane.waiting -= 1
+            self._waiting_bytes -= exchange.size
+            self._under_way[place] -= 1
+            if not self._under_way[place]:
+                del self._under_way[place]
+
+    async def _reply(self, exchange: Exchange, lane: _Lane) -> Reply | None:
+        if exchange.fallback:
+            # The extracted side has failed this user already: that is its answer.
+            return Reply(failure="error", detail="the facade fell back to legacy")
+        try:
+            await asyncio.wait_for(lane.turns.acquire(), _PATIENCE)
+        except TimeoutError:
+            return None
+        try:
+            return await self._asker.ask(self._question(exchange, lane))
+        finally:
+            lane.turns.release()
+
+    def _question(self, exchange: Exchange, lane: _Lane) -> Question:
+        asked = lane.extracted if exchange.answered_by == "legacy" else lane.legacy
+        token = shadow_token(self._secret, exchange.request_id)
+        return Question(
+            asked.side,
+            asked.url,
+            exchange.method,
+            exchange.target,
+            headers_for(exchange, asked.host, token),
+            exchange.request_body,
+            asked.timeout,
+            lane.route.max_body,
+        )
+
+    def _judge(self, instance: str, exchange: Exchange, lane: _Lane, reply: Reply) -> None:
+        try:
+            old, new = self._oriented(exchange, reply)
+            comparison = self._compare(exchange, lane, reply, old, new)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not end the process or pass as equal
+            self._tell(f"a comparison of {exchange.route} failed: {type(error).__name__}: {error}")
+            old = new = Answer(0, (), b"")
+            comparison = Comparison("undecided", undecided="comparison_failed")
+        count = self._count(exchange, lane, old, new)
+        self._recorder.accounts.outcome(instance, exchange.route)
+        self._note(exchange, lane, count, comparison, (old, new))
+        if comparison.outcome == "match" and not reply.failure:
+            self._prove_alive(exchange, lane, count, old, new)
+
+    def _oriented(self, exchange: Exchange, reply: Reply) -> tuple[Answer, Answer]:
+        """Legacy's answer first, whoever answered the user."""
+        user = Answer(exchange.status, exchange.response_headers, exchange.body)
+        other = Answer(reply.status, reply.headers, reply.body)
+        return (user, other) if exchange.answered_by == "legacy" else (other, user)
+
+    def _compare(self, exchange: Exchange, lane: _Lane, reply: Reply, old: Answer, new: Answer) -> Comparison:
+        if reply.failure and exchange.answered_by == "legacy":
+            kind = Kind.TIMEOUT if reply.failure == "timeout" else Kind.ERROR
+            types = f"answer → {reply.failure}"
+            difference = Difference(kind, "answer", types, f"status {exchange.status}", reply.detail)
+            return Comparison("mismatch", (difference,))
+        if reply.failure:
+            return Comparison("undecided", undecided=f"legacy_{reply.failure}")
+        return compare_answers(
+            old,
+            new,
+            lane.rules,
+            self._limits_of(lane),
+            (lane.legacy.url, lane.extracted.url),
+            with_body=exchange.method != "HEAD",
+        )
+
+    def _limits_of(self, lane: _Lane) -> Limits:
+        deadline = time.thread_time() + _CPU
+        budgets = Budgets(out_of_time=lambda: time.thread_time() > deadline)
+        return Limits(lane.route.max_body * _DECODED, budgets)
+
+    def _count(self, exchange: Exchange, lane: _Lane, old: Answer, new: Answer) -> Count:
+        key = CountKey(
+            exchange.route,
+            self._builds.of(lane.legacy, old.headers),
+            self._builds.of(lane.extracted, new.headers),
+            lane.rules.hash,
+        )
+        return self._recorder.tally.count_for(key, exchange.started_at)
+
+    def _note(
+        self,
+        exchange: Exchange,
+        lane: _Lane,
+        count: Count,
+        comparison: Comparison,
+        answers: tuple[Answer, Answer],
+    ) -> None:
+        tally = self._recorder.tally
+        wanted = tally.observe(count, self._observation(exchange, count, comparison))
+        for sample in wanted:
+            redactor = Redactor(sign(self._secret, "redaction", count.id).encode())
+            kept = payload(
+                exchange,
+                sample.difference,
+                (comparison.old, comparison.new),
+                (answers[0].status, answers[1].status or None),
+                (lane.legacy.url, lane.extracted.url),
+                redactor,
+            )
+            place = (sample.count_id, sample.finding_id, sample.slot)
+            tally.keep(SampleRow(*place, exchange.started_at, kept))
+
+    def _observation(self, exchange: Exchange, count: Count, comparison: Comparison) -> Observation:
+        signed = exchange.session_key if exchange.signed_key else None
+        return Observation(
+            exchange.started_at,
+            comparison.outcome,
+            comparison.undecided,
+            None if signed is None else self._key(count.id, signed),
+            comparison.differences,
+            exchange.status,
+            shape(exchange),
+            len(exchange.body),
+            comparison.fired,
+            comparison.turned,
+            comparison.ignored_headers,
+        )
+
+    def _lose(self, instance: str, exchange: Exchange, lane: _Lane | None, reason: str) -> None:
+        self._recorder.accounts.outcome(instance, exchange.route)
+        self.lost(exchange.route, reason, 1)
+
+    # -- liveness ----------------------------------------------------------------------------------
+
+    def _prove_alive(self, exchange: Exchange, lane: _Lane, count: Count, old: Answer, new: Answer) -> None:
+        """Now and then send a synthetic difference through the same comparison; it must be seen."""
+        lane.since_injection += 1
+        now = self._clock()
+        if exchange.method == "HEAD" or not is_due(lane.since_injection, now - lane.injected_at):
+            return
+        try:
+            body = decode(new.body, first(new.headers, "content-encoding"), lane.route.max_body * _DECODED)
+        except Undecodable:
+            return
+        lane.since_injection, lane.injected_at = 0, now
+        plain = tuple((name, value) for name, value in new.headers if name.lower() != b"content-encoding")
+        spoilt = replace(new, headers=plain, body=sabotage(body, lane.rules, self._rng))
+        found = compare_answers(old, spoilt, lane.rules, self._limits_of(lane))
+        self._recorder.tally.injected(count, found.outcome == MISMATCH)
