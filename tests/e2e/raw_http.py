@@ -98,9 +98,9 @@ def _exchanges(talk: Conversation) -> Iterator[Recorded]:
 def _first_request(sent: bytes) -> tuple[h11.Request, bytes, bytes]:
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1_000_000)
     connection.receive_data(sent)
-    head, body = _events(connection)
+    head, body = _events(connection, cut=True)
     assert isinstance(head, h11.Request)
-    return head, body, connection.trailing_data[0]
+    return head, body, connection.trailing_data[0] if connection.their_state is h11.DONE else b""
 
 
 def _first_answer(received: bytes, method: str, *, ended: bool) -> tuple[RawAnswer, bytes]:
@@ -116,7 +116,11 @@ def _first_answer(received: bytes, method: str, *, ended: bool) -> tuple[RawAnsw
     return answer, connection.trailing_data[0]
 
 
-def _events(connection: h11.Connection) -> tuple[h11.Request | h11.Response, bytes]:
+def _events(connection: h11.Connection, *, cut: bool = False) -> tuple[h11.Request | h11.Response, bytes]:
+    """Head and body of one message; with `cut`, as much of the body as there is.
+
+    A server that refuses before it has read the body ends the request there.
+    """
     head: h11.Request | h11.Response | None = None
     body = bytearray()
     while True:
@@ -129,4 +133,6 @@ def _events(connection: h11.Connection) -> tuple[h11.Request | h11.Response, byt
             assert head is not None
             return head, bytes(body)
         elif event in (h11.NEED_DATA, h11.PAUSED) or isinstance(event, h11.ConnectionClosed):
-            raise h11.RemoteProtocolError("the message ends before its end")
+            if cut and head is not None:
+                return head, bytes(body)
+            raise h11.RemoteProtocolError(f"the message ends before its end: {head!r}")

@@ -172,11 +172,11 @@ admin_port = {self.ports["admin"]}
 
     # -- its processes -----------------------------------------------------------------------------
 
-    def seed(self) -> None:
+    def seed(self, customers: int = 100, orders: int = 100) -> None:
         """Fill the monolith, then copy the catalog once."""
         self.run(
             "-m", "legacy_monolith", "seed", "--database", self.legacy_database,
-            "--products", str(self.products), "--customers", "100", "--orders", "100",
+            "--products", str(self.products), "--customers", str(customers), "--orders", str(orders),
         )  # fmt: skip
         self.run(
             "-m", "extracted.catalog", "import",
