@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The verdict for the gate, its numbers in a few words, and the worst open finding."""
+    """The verdict for the gate, its numbers in words and in fewer words, and the worst open finding."""
 
     evidence: RouteEvidence
     numbers: str = ""
+    short: str = ""
     top_finding: str = ""
 
 
@@ -67,13 +68,13 @@ class Evidence:
         found = self.read(plan, route_id, now)
         if self.trouble is not None or found.verdict == "NONE":
             return Summary(found)
-        from desk.report_words import numbers, top_finding
+        from desk.report_words import numbers, short_numbers, top_finding
 
         try:
             report = self.report(plan, route_id, now)
         except Exception as error:  # noqa: BLE001 - as above
             return Summary(self._away(error))
-        return Summary(found, numbers(report), top_finding(report))
+        return Summary(found, numbers(report), short_numbers(report), top_finding(report))
 
     def _opened(self) -> EvidenceStore:
         from shadow.evidence import open_evidence

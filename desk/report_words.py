@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from shadow.core.report import FindingView, RouteReport
 
 _WORST = ("breaking", "behaviour", "order", "additive")
@@ -12,10 +14,35 @@ def numbers(report: RouteReport) -> str:
     verdict = report.verdict
     if not verdict.trials:
         return f"no trial yet, {compared(report):,} exchanges"
-    match = per_cent(1 - verdict.mismatched / verdict.trials)
-    low, high = per_cent(1 - verdict.upper), per_cent(1 - verdict.lower)
     of = f"{verdict.trials:,} trials of {compared(report):,} exchanges"
-    return f"{match} % match ({low}–{high}, any time; {of})"
+    return f"{match(report)} % match ({bounds(report)}, any time; {of})"
+
+
+def short_numbers(report: RouteReport) -> str:
+    """The same for a narrow column: "99.41 %, 343 trials"."""
+    trials = report.verdict.trials
+    return f"{match(report)} %, {trials:,} trials" if trials else "no trial yet"
+
+
+def match(report: RouteReport) -> str:
+    """The share of trials that matched, in per cent; never rounded up."""
+    verdict = report.verdict
+    return _written(_down(1 - verdict.mismatched / verdict.trials))
+
+
+def bounds(report: RouteReport) -> str:
+    """The time-uniform bounds of the match share, in per cent, rounded outwards."""
+    verdict = report.verdict
+    return f"{_written(_down(1 - verdict.upper))}–{_written(-_down(verdict.lower - 1))}"
+
+
+def _down(share: float) -> float:
+    # A hair above a round number is that number: 1 - 0.02 is 0.97999… in binary.
+    return math.floor(share * 10_000 + 1e-9) / 100
+
+
+def _written(value: float) -> str:
+    return f"{value:.0f}" if value in (0, 100) else f"{value:.2f}"
 
 
 def compared(report: RouteReport) -> int:

@@ -99,6 +99,7 @@ def _view(
         else target.stage.value,
         held=held(route, part, state, intent, told.evidence, now),
         numbers=told.numbers,
+        short=told.short,
         top_finding=told.top_finding,
         mirrored=mirror_share(route, state, intent),
     )

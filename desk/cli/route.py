@@ -83,6 +83,7 @@ def _show(seen: Look, as_json: bool) -> None:
             ("served", f"{served(view.state, view.intent)} % (proven up to {view.state.cap_pct} %)"),
             ("compared", f"{view.mirrored} % of keys"),
             ("verdict", f"{view.evidence.verdict}: {view.evidence.sentence}"),
+            ("match", view.numbers or "-"),
             ("top finding", view.top_finding or "-"),
             ("hold", view.state.hold_reason or "yes" if view.state.hold else "no"),
             ("next step", view.step or "-"),

@@ -43,7 +43,7 @@ def row(view: RouteView) -> list[str]:
     """One line of the table."""
     from desk.core.advice import asked, next_command, sentence, served
 
-    verdict = " ".join(filter(None, (view.evidence.verdict, view.numbers)))
+    verdict = " ".join(filter(None, (view.evidence.verdict, view.short)))
     return [
         view.route.id,
         f"reads={view.state.stage.value} writes=legacy" + (" HOLD" if view.state.hold else ""),

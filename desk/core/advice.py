@@ -27,6 +27,7 @@ class RouteView:
     step: str = ""
     held: str | None = None
     numbers: str = ""
+    short: str = ""
     top_finding: str = ""
     mirrored: int = 0
 
