@@ -12,7 +12,12 @@ from migration.core.flags import FlagState
 from migration.errors import FlagError
 
 TIMEOUT = 2.0  # seconds for a whole fetch: a stopped server accepts the connection and then says nothing
-_CURES = {401: "check flags.token", 403: "check flags.token", 404: "check the URL in flags.source"}
+_CURES = {
+    401: "check flags.token",
+    403: "check flags.token",
+    404: "check the URL in flags.source",
+    429: "poll less often",
+}
 
 
 class UnleashFlags:

@@ -18,6 +18,8 @@ _CURES = {
     401: "check flags.admin_token",
     403: "check flags.admin_token and its rights",
     404: "check flags.project",
+    409: "a flag of that name is archived or in another project: revive it, or check flags.project",
+    429: "try again in a minute",
 }
 
 

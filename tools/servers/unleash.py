@@ -62,6 +62,7 @@ class Unleash:
             "CHECK_VERSION": "false",
             "NODE_ENV": "production",
             "LOG_LEVEL": "warn",
+            "SEARCH_FEATURES_RATE_LIMIT_PER_MINUTE": "100000",  # 15 by default; each reset asks
             "INIT_ADMIN_API_TOKENS": self.admin_token,
             "INIT_BACKEND_API_TOKENS": self.client_token,
         }
