@@ -13,7 +13,7 @@ from migration.core.conduct import held
 from migration.core.effective import RouteState, mirror_share
 from migration.core.flags import FlagState
 from migration.core.gate import GateResult, judge
-from migration.core.ladder import next_step
+from migration.core.ladder import next_step, soak_left
 from migration.core.plan import Plan, Route
 from migration.core.stages import ReadStage
 from migration.errors import FlagError
@@ -102,4 +102,5 @@ def _view(
         short=told.short,
         top_finding=told.top_finding,
         mirrored=mirror_share(route, state, intent),
+        soak_left=soak_left(route, state, now),
     )

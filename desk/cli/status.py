@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from desk.core.advice import RouteView
     from desk.view import Look
 
+_WIDE = 200  # columns that the table needs
 _HEADERS = ("route", "stage", "asked/served", "verdict", "top finding", "gate", "next")
 _COLOURS = (telling.BAD, telling.BAD, telling.WAIT, telling.WAIT, telling.PLAIN, telling.GOOD)
 
@@ -34,7 +35,11 @@ def status(context: click.Context, as_json: bool) -> int:
     views = worst_first(list(seen.views))
     if plan.evidence.demo:
         telling.say("Demo limits: these verdicts are for a demonstration.")
-    telling.table(_HEADERS, [row(one) for one in views], [_COLOURS[severity(one)] for one in views])
+    colours = [_COLOURS[severity(one)] for one in views]
+    if telling.narrow(_WIDE):
+        telling.cards([card(one) for one in views], colours)
+    else:
+        telling.table(_HEADERS, [row(one) for one in views], colours)
     tell_troubles(seen)
     return Exit.YES
 
@@ -53,6 +58,13 @@ def row(view: RouteView) -> list[str]:
         sentence(view),
         next_command(view),
     ]
+
+
+def card(view: RouteView) -> tuple[list[str], list[str]]:
+    """The same for a terminal that is too narrow for the table."""
+    route, stage, shares, verdict, finding, why, then = row(view)
+    below = [why, f"worst: {finding}" if finding != "-" else "", f"next: {then}" if then != "-" else ""]
+    return [route, stage, shares, verdict], below
 
 
 def tell_troubles(seen: Look) -> None:

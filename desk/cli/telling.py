@@ -59,6 +59,22 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], colours: Sequen
         _plain_table(headers, safe)
 
 
+def narrow(columns: int) -> bool:
+    """Whether stdout is a terminal with fewer than `columns` columns; a pipe is as wide as it likes."""
+    return sys.stdout.isatty() and shutil.get_terminal_size().columns < columns
+
+
+def cards(rows: Sequence[tuple[Sequence[str], Sequence[str]]], colours: Sequence[str]) -> None:
+    """For narrow terminals: the cells of each row aligned on one line, its longer texts below it."""
+    safe = [([printable(cell) for cell in cells], below) for cells, below in rows]
+    wide = [max(len(cells[at]) for cells, _ in safe) for at in range(len(safe[0][0]))] if safe else []
+    for (cells, below), colour in zip(safe, colours, strict=True):
+        first, *others = (cell.ljust(width) for cell, width in zip(cells, wide, strict=True))
+        _write(sys.stdout, "  ".join([painted(first, colour), *others]).rstrip())
+        for text in filter(None, below):
+            _write(sys.stdout, f"    {printable(text)}")
+
+
 def facts(pairs: Sequence[tuple[str, str]]) -> None:
     """Names and values, one a line, to stdout."""
     wide = max((len(name) for name, _ in pairs), default=0)
@@ -96,8 +112,10 @@ def _rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]], colours: 
     from rich.text import Text
 
     sheet = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for header in headers:
-        sheet.add_column(header, overflow="fold")
+    for at, header in enumerate(headers):
+        longest = max((len(row[at]) for row in rows), default=0)
+        # Names stay whole, sentences are folded.
+        sheet.add_column(header, overflow="fold", no_wrap=longest <= 30)
     for at, row in enumerate(rows):
         first = Text(row[0], style=colours[at] if at < len(colours) else "")
         sheet.add_row(first, *(Text(cell) for cell in row[1:]))

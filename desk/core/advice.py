@@ -16,7 +16,8 @@ class RouteView:
     """Everything known about a route at one moment.
 
     `gate` answers for the next step of the ladder (None: there is none), `held` is why less is served than
-    the flags ask for, `top_finding` the worst difference found, `mirrored` the share compared now.
+    the flags ask for, `top_finding` the worst difference found, `mirrored` the share compared now,
+    `soak_left` the seconds until the present step has soaked.
     """
 
     route: Route
@@ -30,6 +31,7 @@ class RouteView:
     short: str = ""
     top_finding: str = ""
     mirrored: int = 0
+    soak_left: float = 0.0
 
 
 def served(state: RouteState, intent: Intent | None) -> int:
@@ -71,7 +73,11 @@ def sentence(view: RouteView) -> str:
         return f"held: {view.state.hold_reason}" if view.state.hold_reason else "held by a person"
     if view.held is not None:
         return view.held
-    return view.gate.sentence if view.gate is not None else "at the top of its ladder"
+    if view.gate is None:
+        return "at the top of its ladder"
+    if view.gate.outcome == "pass" and view.soak_left > 0:
+        return f"soaks: {view.soak_left:.0f} s of {view.route.soak:.0f} s left"
+    return view.gate.sentence
 
 
 def next_command(view: RouteView) -> str:
@@ -92,6 +98,6 @@ def next_command(view: RouteView) -> str:
 def _by_gate(view: RouteView) -> str:
     if view.gate is None:
         return "-"
-    if view.gate.outcome == "pass":
+    if view.gate.outcome == "pass" and view.soak_left <= 0:
         return f"strangler advance {view.route.id}"
     return f"strangler route get {view.route.id} --watch"

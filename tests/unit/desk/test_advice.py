@@ -78,6 +78,8 @@ def test_what_hurts_users_comes_first_and_what_is_well_last():
         (view(replace(SHADOW, hold=True)), "held by a person"),
         (view(SHADOW, held="flags ask 10 %, held at shadow"), "flags ask 10 %, held at shadow"),
         (view(SHADOW, gate=WAITS), "needs 300 more"),
+        (view(CANARY, gate=PASSES), "READY"),
+        (view(CANARY, gate=PASSES, soak_left=27.2), "soaks: 27 s of 3600 s left"),
         (view(LIVE), "at the top of its ladder"),
     ],
 )
@@ -97,6 +99,7 @@ def test_the_one_thing_to_know_is_told(one, said):
         (replace(view(LEGACY), route=replace(ROUTE, mirror=False)), "-"),
         (view(SHADOW, gate=WAITS), "strangler route get catalog.show --watch"),
         (view(SHADOW, gate=PASSES), "strangler advance catalog.show"),
+        (view(CANARY, gate=PASSES, soak_left=1), "strangler route get catalog.show --watch"),
         (view(LIVE), "-"),
     ],
 )
