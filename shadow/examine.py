@@ -33,7 +33,7 @@ from shadow.sides import Builds, Upstream, sides_of
 from shadow.tap import shadow_token
 
 _CPU = 0.25  # seconds of one comparison: about 6 MB of JSON on a slow core
-_WAITING = 8  # times `max_in_flight` exchanges of a route may wait for their turn
+_WAITING = 4096  # exchanges of one route that may wait for their turn: a second of a busy facade
 _PATIENCE = 5.0  # seconds one waits: an answer asked for later would be of another moment
 _MOST_WAITING_BYTES = 64 * 1024 * 1024
 _DECODED = 8  # times `max_body` a compressed answer may hold
@@ -95,7 +95,7 @@ class Examiner:
         reason = early_reason(exchange, lane.route if lane else None)
         if lane is None or reason is not None:
             self._lose(instance, exchange, lane, reason or "route_unknown")
-        elif lane.waiting >= lane.route.max_in_flight * _WAITING or self._waiting_bytes > _MOST_WAITING_BYTES:
+        elif lane.waiting >= _WAITING or self._waiting_bytes > _MOST_WAITING_BYTES:
             self._lose(instance, exchange, lane, "busy")
         else:
             self._begin(instance, exchange, lane)
