@@ -43,7 +43,7 @@ class After:
         route = decision.route
         if route is None or not (decision.tap or decision.untapped):
             return
-        reason = decision.untapped or _lost(passage)
+        reason = _lost(passage) if passage.is_tapped else decision.untapped
         if reason is not None:
             self._tap.count(route.id, reason)
         else:

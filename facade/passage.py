@@ -33,6 +33,11 @@ class Passage:
     sent: list[tuple[bytes, bytes]] | None = None
     answered: list[tuple[bytes, bytes]] | None = None
 
+    @property
+    def is_tapped(self) -> bool:
+        """Whether the exchange goes to the tap, as far as it is known by now."""
+        return self.decision.tap and (self.decision.untapped is None or self.fallback is not None)
+
     def fall_back(self, failure: UpstreamError) -> None:
         """Legacy answers, because of `failure`."""
         self.fallback = failure.kind

@@ -11,8 +11,9 @@ from facade.admission import Admission
 from facade.after import After
 from facade.attempt import Attempts
 from facade.circuits import Circuits
-from facade.copies import Copy, CopyBudget
+from facade.copies import CopyBudget
 from facade.core.blame import blame
+from facade.core.caching import has_range, range_side
 from facade.core.decide import Asked, Snapshot, decide
 from facade.core.forwarded import is_trusted
 from facade.core.incoming import Incoming, Project, understand
@@ -47,10 +48,9 @@ class Proxy:
         self.token: str | None = None
         self.admission = Admission()
         self.circuits = Circuits(teller)
-        self._copies = CopyBudget(int(limits.copies_bytes))
         self._teller, self._after, self._random = teller, after, random
         self._sides = Sides(Attempts(limits, teller), pools, self.circuits, self.admission, teller)
-        self._relay = Relay(limits, teller, random)
+        self._relay = Relay(limits, teller, random, CopyBudget(int(limits.copies_bytes)))
 
     def take(self, now: Snapshot) -> None:
         """Decide on this snapshot from the next request on."""
@@ -85,15 +85,21 @@ class Proxy:
         token = request.clean.shadow
         shadow = token is not None and is_shadow_call(project.secret, token.decode("latin-1"))
         insider = is_trusted(request.client, project.trusted)
+        headers = request.headers
         asked = Asked(
-            request.method, request.target, request.key, request.safe, shadow, insider, request.clean.upgrade
+            request.method,
+            request.target,
+            request.key,
+            request.safe,
+            shadow,
+            insider,
+            request.clean.upgrade,
+            range_side(headers) if has_range(headers) else None,
         )
         now = time.time()
         decision = decide(snapshot, asked, datetime.fromtimestamp(now, UTC).date().isoformat())
         passage = Passage(client, snapshot, request, decision, started, now, shadow)
         passage.side, passage.why = decision.side, decision.why
-        if decision.tap and decision.route is not None:
-            passage.copy = Copy(decision.route.max_body, self._copies)
         return passage
 
     async def _pass(self, passage: Passage, project: Project) -> None:

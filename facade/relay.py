@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from facade.attempt import Opened, is_event_stream
+from facade.copies import Copy, CopyBudget
 from facade.core.headers import Header
 from facade.core.incoming import Project
 from facade.core.key import mint, set_cookie
@@ -20,14 +21,18 @@ from migration.core.plan import Side
 class Relay:
     """Streams answers; what had begun is ended whole, or visibly cut."""
 
-    def __init__(self, limits: Limits, teller: Teller, random: Callable[[int], bytes]) -> None:
-        """`random` gives the bytes of a minted key."""
-        self._limits, self._teller, self._random = limits, teller, random
+    def __init__(
+        self, limits: Limits, teller: Teller, random: Callable[[int], bytes], copies: CopyBudget
+    ) -> None:
+        """`random` gives the bytes of a minted key; `copies` bounds what is kept for the tap."""
+        self._limits, self._teller, self._random, self._copies = limits, teller, random, copies
 
     async def answer(self, passage: Passage, opened: Opened, project: Project, token: str | None) -> None:
         """Send the answer; UpstreamError (cut, stalled) when its end never came."""
         head, client = opened.head, passage.client
         passage.status, passage.sent, passage.answered = head.status, opened.sent, list(head.headers)
+        if passage.is_tapped and passage.decision.route is not None:
+            passage.copy = Copy(passage.decision.route.max_body, self._copies)
         first = b"".join(opened.held) if opened.held else b""
         if not opened.complete and head.body.there:
             first += opened.connection.available()

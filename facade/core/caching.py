@@ -68,9 +68,10 @@ def conditions_for(headers: Headers, side: Side, *, two_sides: bool) -> list[Hea
 
 
 def range_side(headers: Headers) -> Side | None:
-    """The side whose tag the request's If-Range or If-Match carries; None where no side can be told."""
+    """The side whose strong tag If-Range or If-Match carries; None where no side can be told."""
     found = [*values(headers, b"if-range"), *values(headers, b"if-match")]
-    sides = {side for value in found for side, tag in _TAGS.items() if b'"' + tag in value}
+    strong = [match[2] for value in found for match in _OPAQUE.finditer(value) if not match[1]]
+    sides = {side for opaque in strong for side, tag in _TAGS.items() if opaque.startswith(tag)}
     return sides.pop() if len(sides) == 1 else None
 
 

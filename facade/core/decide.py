@@ -57,13 +57,15 @@ class Asked:
     shadow: bool = False
     insider: bool = False
     upgrade: bool = False
+    range_side: Side | None = None  # whose bytes the asked range belongs to, when it names a side's ETag
 
 
 @dataclass(slots=True)
 class Decision:
-    """`fallback`: legacy may answer instead. `tap`: the exchange goes to shadow; else `untapped` says why.
+    """`fallback`: legacy may answer instead. `tap`: the exchange goes to shadow; `untapped`: why it does not.
 
-    Where `untapped` is None and `tap` is False the exchange is not eligible at all.
+    Where neither is set the exchange is not eligible at all; where both are, it goes only when legacy had to
+    answer instead, which is a failure of the candidate that needs no second call.
     """
 
     view: RouteView | None
@@ -108,6 +110,8 @@ def decide(now: Snapshot, asked: Asked, day: str) -> Decision:
     view = now.views[route.id]
     side, why = _side(now, view, asked.key)
     stage = view.state.stage
+    if asked.range_side is Side.LEGACY and side is Side.EXTRACTED and stage in _CAN_FALL_BACK:
+        side, why = Side.LEGACY, "range of legacy's bytes"
     fallback = side is Side.EXTRACTED and asked.safe and stage in _CAN_FALL_BACK
     tap, untapped = _tap(view, side, asked, day)
     return Decision(view, side, why, fallback, tap, untapped, stage is ReadStage.CANARY)
@@ -147,12 +151,12 @@ def _tap(view: RouteView, side: Side, asked: Asked, day: str) -> tuple[bool, str
         return False, "method"
     if asked.upgrade:
         return False, "upgrade"
-    if side is Side.EXTRACTED and not view.route.effects_free:
-        # The other side is legacy, whose handler may write: nobody declared that asking again does no harm.
-        return False, "not_effects_free"
     key = asked.key.value if asked.key is not None else None
     if key is None and view.share < 100:
         return False, "no_key"
     if not mirrored(day, key, view.share, view.route.id):
         return False, "not_sampled"
+    if side is Side.EXTRACTED and not view.route.effects_free:
+        # The other side is legacy, whose handler may write: nobody declared that asking again does no harm.
+        return True, "legacy_has_effects"
     return True, None
