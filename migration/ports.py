@@ -87,6 +87,10 @@ class Ledger(Protocol):
         """Give the lease back, if it is this holder's."""
         ...
 
+    def lease_holder(self, name: str, now: float) -> str | None:
+        """Who holds the lease now; None when nobody does. Changes nothing."""
+        ...
+
     def close(self) -> None:
         """Let go of connections."""
         ...

@@ -128,6 +128,13 @@ class SqlLedger:
         with self._transaction(writes=True) as connection:
             connection.execute(tables.RELEASE_LEASE, {"name": name, "holder": holder})
 
+    def lease_holder(self, name: str, now: float) -> str | None:
+        """Who holds the lease now."""
+        table = tables.LEASE
+        query = select(table.c.holder).where(table.c.name == name, table.c.expires > now)
+        with self._transaction() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
     def close(self) -> None:
         """Let go of connections."""
         self._engine.dispose()

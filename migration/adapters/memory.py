@@ -102,6 +102,11 @@ class MemoryLedger:
             if self._leases.get(name, ("", 0.0))[0] == holder:
                 del self._leases[name]
 
+    def lease_holder(self, name: str, now: float) -> str | None:
+        """Who holds the lease now."""
+        holder, until = self._leases.get(name, ("", 0.0))
+        return holder if until > now else None
+
     def close(self) -> None:
         """Nothing to let go of."""
 

@@ -83,7 +83,7 @@ class FlagState:
     def at(self, fetched_at: float) -> FlagState:
         """The same flags, fetched again at another time; what was computed from them is kept."""
         same = FlagState(self.document, fetched_at, self.features)
-        for name in ("hash", "killed"):
+        for name in ("hash", "killed", "_readings"):
             if name in self.__dict__:
                 same.__dict__[name] = self.__dict__[name]
         return same
@@ -93,6 +93,10 @@ class FlagState:
         """Identifies what the flags say: equal for equal content, whatever the order of keys."""
         text = json.dumps(self.document, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def _readings(self) -> dict[tuple[str, bool], _Reading]:
+        return {}
 
     @cached_property
     def killed(self) -> bool:
@@ -133,8 +137,13 @@ class FlagState:
         return tuple(found)
 
     def _read(self, name: str, *, shadow: bool) -> _Reading:
-        feature = self.features.get(name)
-        return _Reading(lints=(_missing(name),)) if feature is None else _read_feature(name, feature, shadow)
+        found = self._readings.get((name, shadow))
+        if found is None:
+            feature = self.features.get(name)
+            missing = _Reading(lints=(_missing(name),))
+            found = missing if feature is None else _read_feature(name, feature, shadow)
+            self._readings[(name, shadow)] = found
+        return found
 
 
 def plan_flags(plan: Plan) -> tuple[str, ...]:

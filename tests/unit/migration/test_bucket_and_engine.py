@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from migration.adapters.flag_engine_unleash import UnleashEvaluator
 from migration.core.bucket import bucket
-from migration.core.effective import answering_side
+from migration.core.effective import answering_side, flag_by_bucket
 from migration.core.flags import FlagState
 from migration.core.plan import Side
 from migration.core.stages import ReadStage
+from migration.errors import FlagError
 from migration.ports import FlagContext
-from tests.unit.migration.migration_builders import FLAG, a_feature, a_route, a_state, flags
+from tests.unit.migration.migration_builders import FLAG, a_feature, a_route, a_state, a_strategy, flags
 
 SHARES = (0, 1, 10, 33, 50, 99, 100)
+REGION = {"contextName": "region", "operator": "IN", "values": ["eu"], "inverted": False}
 KEYS = st.text(min_size=1, max_size=40)
 
 
@@ -44,6 +49,39 @@ def test_any_key_falls_as_in_the_engine(key: str, share: int) -> None:
     assert engine.enabled(FLAG, FlagContext(key)) == (bucket(FLAG, key) <= share)
 
 
+STRATEGIES = st.builds(
+    lambda rollout, stickiness, group, more: a_strategy(
+        rollout, stickiness=stickiness, groupId=group, **more
+    ),
+    st.sampled_from(["0", "1", "33", "99", "100", "33.5", "150", "abc", ""]),
+    st.sampled_from(["userId", "userId", "default", "sessionId", "random"]),
+    st.sampled_from([FLAG, FLAG, "another", ""]),
+    st.sampled_from([{}, {}, {"variants": []}, {"constraints": [REGION]}, {"segments": []}]),
+)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(key=KEYS, enabled=st.booleans(), strategies=st.lists(STRATEGIES, max_size=2))
+def test_wherever_a_flag_is_decided_without_the_engine_the_engine_says_the_same(
+    key: str, enabled: bool, strategies: list[dict[str, Any]]
+) -> None:
+    state = flags(a_feature(strategies=strategies, enabled=enabled))
+    told = flag_by_bucket(a_route(), state.intent(a_route()), key)
+    if told is not None:
+        engine = UnleashEvaluator()
+        engine.take(state)
+        assert engine.enabled(FLAG, FlagContext(key)) == told
+
+
+@pytest.mark.parametrize("rollout", ["0", "33", "100"])
+def test_plain_flags_are_decided_without_the_engine_and_targeted_ones_are_not(rollout: str) -> None:
+    plain = flags(a_feature(rollout=rollout)).intent(a_route())
+    targeted = flags(a_feature(strategies=[a_strategy(rollout, constraints=[REGION])])).intent(a_route())
+    assert flag_by_bucket(a_route(), plain, "key") is (bucket(FLAG, "key") <= int(rollout))
+    assert flag_by_bucket(a_route(), targeted, "key") is None
+    assert flag_by_bucket(a_route(), flags().intent(a_route()), "key") is None
+
+
 @settings(max_examples=300, deadline=None)
 @given(key=KEYS, low=st.integers(1, 100), high=st.integers(1, 100))
 def test_raising_a_share_never_moves_a_key_back(key: str, low: int, high: int) -> None:
@@ -69,9 +107,8 @@ def test_an_unknown_flag_and_an_engine_without_state_are_off() -> None:
 
 
 def test_properties_reach_the_engine() -> None:
-    constraint = {"contextName": "region", "operator": "IN", "values": ["eu"], "inverted": False}
     feature = a_feature(rollout="100")
-    feature["strategies"][0]["constraints"] = [constraint]
+    feature["strategies"][0]["constraints"] = [REGION]
     engine = UnleashEvaluator()
     engine.take(flags(feature))
     assert engine.enabled(FLAG, FlagContext("key", {"region": "eu"}))
@@ -79,10 +116,6 @@ def test_properties_reach_the_engine() -> None:
 
 
 def test_the_state_before_stays_in_force_when_the_engine_refuses_the_next() -> None:
-    import pytest
-
-    from migration.errors import FlagError
-
     engine = UnleashEvaluator()
     engine.take(flags(a_feature(rollout="100")))
     with pytest.raises(FlagError, match="engine refuses"):
