@@ -78,3 +78,4 @@ def test_whatever_it_is_given_it_comes_to_an_end(text: str) -> None:
 
 def test_a_text_that_is_no_toml_ends_the_scan() -> None:
     assert line_of(key_lines("a = 1\n= = ="), ("a",)) == 1
+    assert line_of(key_lines("a = [}"), ("a",)) == 1
