@@ -12,6 +12,7 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
+MOST_SECONDS = 300  # of one step; all of them together take a minute on two cores
 
 # The longest first, so that they overlap the others.
 CHECKS: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
@@ -47,7 +48,13 @@ def _run(name: str, steps: tuple[tuple[str, ...], ...]) -> Outcome:
     began = time.monotonic()
     output = ""
     for step in steps:
-        done = subprocess.run(_command(step), cwd=REPO, capture_output=True, text=True)
+        try:
+            done = subprocess.run(
+                _command(step), cwd=REPO, capture_output=True, text=True, timeout=MOST_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            hanging = f"{output}{' '.join(step)}: not done after {MOST_SECONDS} s; run it alone"
+            return Outcome(name, 1, hanging, time.monotonic() - began)
         output += done.stdout + done.stderr
         if done.returncode:
             return Outcome(name, done.returncode, output, time.monotonic() - began)
