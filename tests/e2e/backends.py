@@ -40,7 +40,7 @@ def named_by_the_engine(flags: Path, flag: str, keys: Iterable[str]) -> set[str]
     """The keys for which Unleash's engine says yes, given the flag file."""
     engine = UnleashEngine()
     engine.take_state(flags.read_text(encoding="utf-8"))
-    return {key for key in keys if engine.is_enabled(flag, {"userId": key})}
+    return {key for key in keys if engine.is_enabled(flag, {"userId": key}).is_enabled}
 
 
 def named_by_the_server(server: Unleash, flag: str, keys: Iterable[str]) -> set[str]:
