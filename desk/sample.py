@@ -6,6 +6,7 @@ The samples are programs of their own: we start them by name and never import th
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -72,9 +73,35 @@ def prepare(sample: Sample, say: Callable[[str], None]) -> None:
     _step(sample, "extracted.catalog", "import", "--source", sample.shop, "--database", sample.catalog)
 
 
+def plant(sample: Sample) -> None:
+    """Make the three planted mistakes; the service has to run."""
+    url = sample.plan.services[SERVICE].url
+    _step(sample, "extracted.catalog", "faults", "set", FAULTS, "--url", url)
+    _planted(sample).touch()
+
+
+def is_first_start(sample: Sample) -> bool:
+    """Whether the demonstration never came as far as its planted mistakes."""
+    return not _planted(sample).exists()
+
+
+def _planted(sample: Sample) -> Path:
+    return sample.state / "planted"
+
+
 def _step(sample: Sample, module: str, *words: str) -> None:
     argv = [sys.executable, "-m", module, *words]
-    done = subprocess.run(argv, cwd=sample.home, capture_output=True, text=True, timeout=120, check=False)
+    # In a session of its own: Ctrl-C must not leave half a seed behind.
+    done = subprocess.run(
+        argv,
+        cwd=sample.home,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(sample.home)},
+    )
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
         raise DeskError(f"The sample shop could not be prepared: {said}\nNext: strangler doctor")
@@ -87,9 +114,9 @@ def upstreams(sample: Sample) -> tuple[Program, ...]:
         # One proxy stands in front of it from now on: the facade.
         "TRUSTED_HOPS": "1",
         "SHOP_MEDIA": str(sample.state / "media"),
-        "PYTHONPATH": str(sample.home),
     }
-    catalog_env = {"CATALOG_DEMO": "1", "CATALOG_FAULTS": FAULTS, "PYTHONPATH": str(sample.home)}
+    # Not planted by its environment: a service that is started again must not bring mended faults back.
+    catalog_env = {"CATALOG_DEMO": "1"}
     return (
         Program(
             "legacy",

@@ -16,8 +16,8 @@ from migration.errors import FlagError, LedgerError
 from migration.secret import admin_token, project_secret
 
 
-async def prepare(plan: Plan, say: Callable[[str], None]) -> bool:
-    """Make folder, secrets, ledger and flags where they are missing; True when every flag is new."""
+async def prepare(plan: Plan, say: Callable[[str], None]) -> None:
+    """Make folder, secrets, ledger and flags where they are missing."""
     make_folder(plan)
     make_ledger(plan)
     try:
@@ -25,10 +25,9 @@ async def prepare(plan: Plan, say: Callable[[str], None]) -> bool:
     except FlagError as error:
         # The flag source may be away: what was last applied goes on being served.
         say(f"the flags cannot be created now ({error}); goes on with what was applied last")
-        return False
+        return
     if created:
         say(f"created {len(created)} flags at 0 %")
-    return set(plan_flags(plan)) <= set(created)
 
 
 def make_folder(plan: Plan) -> None:
