@@ -9,7 +9,9 @@ import pytest
 
 from migration.adapters.memory import MemoryLedger
 from migration.bootstrap import open_ledger
+from migration.core.plan import Plan
 from migration.ports import Ledger
+from tests.unit.migration.migration_builders import a_plan
 
 SERVICES = pytest.mark.services
 
@@ -34,3 +36,9 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
         opened = open_ledger(request.getfixturevalue("postgres_database")(), create=True)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    """The plan with one route."""
+    return a_plan(tmp_path)

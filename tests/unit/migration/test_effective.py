@@ -175,6 +175,19 @@ def test_without_a_key_only_everything_is_mirrored(key: str | None, share: int, 
     assert mirrored("2026-03-01", key, share) is expected
 
 
+def test_one_percent_of_keys_are_about_one_percent_and_a_greater_share_holds_the_smaller() -> None:
+    keys = [str(number) for number in range(10_000)]
+    shares = [{key for key in keys if mirrored("2026-03-01", key, share, "a.b")} for share in (1, 2, 99)]
+    assert [50 < len(chosen) < 150 for chosen in shares] == [True, False, False]
+    assert shares[0] < shares[1] < shares[2] < set(keys)
+
+
+def test_a_new_row_stands_at_legacy_with_nothing() -> None:
+    row = RouteState("a.b")
+    assert (row.stage, row.cap_pct, row.applied_pct, row.mirror_pct) == (S.LEGACY, 0, 0, 0)
+    assert (row.hold, row.hold_reason, row.since, row.version) == (False, "", 0.0, 0)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -106,6 +106,33 @@ def test_retired_needs_a_slice_without_writes_and_a_typed_confirmation(
     assert words in result.sentence
 
 
+def test_live_is_not_reached_from_a_share_below_everybody() -> None:
+    almost = a_state(stage=S.CANARY, cap_pct=100, applied_pct=99, since=0.0)
+    result = judge(a_route(soak=0.0), a_slice(), almost, Target(S.LIVE, 100), READY, 9_999.0)
+    assert (result.outcome, result.sentence) == ("wait", "wait: 99 % < 100 % served")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "final"),
+    [
+        (S.LEGACY, S.CANARY, False),
+        (S.LEGACY, S.LIVE, True),
+        (S.SHADOW, S.RETIRED, True),
+        (S.CANARY, S.RETIRED, True),
+    ],
+)
+def test_a_person_may_override_the_way_into_a_canary_but_no_leap_beyond(
+    start: ReadStage, end: ReadStage, final: bool
+) -> None:
+    result = judge(a_route(), a_slice("none"), at(start), Target(end, PCT[end], True), READY, 0.0)
+    assert (result.outcome, result.final) == ("fail", final)
+
+
+def test_nothing_is_confirmed_by_default() -> None:
+    result = judge(a_route(), a_slice("none"), at(S.LIVE), Target(S.RETIRED, 100), READY, 0.0)
+    assert result.outcome == "fail"
+
+
 @pytest.mark.parametrize("hold", [True, False])
 def test_a_hold_does_not_bind_a_person(hold: bool) -> None:
     state = a_state(stage=S.CANARY, cap_pct=10, applied_pct=10, hold=hold)
