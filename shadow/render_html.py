@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from shadow.core.report import FindingView, RouteReport
 from shadow.core.sample import printable
+from shadow.core.sketch import KEPT
 from shadow.core.words import count_of, percent, seconds
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -57,6 +58,7 @@ def _environment() -> Environment:
         "number": lambda value: f"{value:,}",
         "number_of": count_of,
         "e_value": _e_value,
+        "users": _keys,
         "changed": _changed,
         "bars": _bars,
         "main_sample": _main_sample,
@@ -76,7 +78,12 @@ def _clock(at: float) -> str:
 
 
 def _e_value(value: float) -> str:
-    return f"{value:.3g}" if 0.001 <= value < 10_000 else f"{value:.0e}"
+    return "> 10,000" if value > 10_000 else "< 0.001" if value < 0.001 else f"{value:.3g}"
+
+
+def _keys(count: int) -> str:
+    """Distinct users; from KEPT on it is an estimate, and says so."""
+    return f"{'about ' if count >= KEPT else ''}{count_of(count, 'user')}"
 
 
 def _changed(text: str, other: str) -> tuple[str, str, str]:

@@ -76,6 +76,7 @@ class Difference:
     new: Any = MISSING
     old_path: Path = ()
     new_path: Path = ()
+    inside: bool = False  # two parsed bodies, which the paths lead into
 
     @property
     def impact(self) -> Impact:
@@ -88,7 +89,8 @@ class Difference:
 def in_body(kind: Kind, old: Any, new: Any, old_path: Path, new_path: Path) -> Difference:
     """A difference inside two JSON bodies."""
     place = text(generalise(old_path if old is not MISSING else new_path))
-    return Difference(kind, place, f"{_type(old)} → {_type(new)}", old, new, old_path, new_path)
+    types = f"{_type(old)} → {_type(new)}"
+    return Difference(kind, place, types, old, new, old_path, new_path, inside=True)
 
 
 def _type(value: Any) -> str:

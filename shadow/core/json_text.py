@@ -9,7 +9,6 @@ bytes.
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Final
 
 import orjson
@@ -18,6 +17,7 @@ Json = Any
 """What `parse` returns: dict, list, str, int, float, bool, None, or NumberText for long numbers."""
 
 _MAX_DIGITS = 15  # every decimal of up to 15 digits survives a double (IEEE 754 binary64)
+_MAX_POWER = 300  # of ten: within the normal doubles
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 # Maps a body so that long digit runs and large exponents can be looked for at the speed of memchr.
@@ -34,7 +34,6 @@ _SHAPE = bytes.maketrans(
         for code in range(256)
     ),
 )
-_NUMBER_TEXT = re.compile(r"-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?\Z")
 
 
 class Unparseable(Exception):
@@ -101,8 +100,8 @@ def _parse_carefully(body: bytes) -> Json:
         return json.loads(
             body,
             object_pairs_hook=_object,
-            parse_int=_number(int),
-            parse_float=_number(float),
+            parse_int=_integer,
+            parse_float=_float,
             parse_constant=_refuse,
         )
     except (ValueError, RecursionError) as error:
@@ -116,16 +115,21 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return value
 
 
-def _number(kind: type[int] | type[float]) -> Any:
-    def read(text: str) -> int | float | NumberText:
-        found = _NUMBER_TEXT.match(text)
-        whole, fraction, exponent = found.groups() if found else (text, None, None)
-        digits = len(whole) + len(fraction or "")
-        if digits > _MAX_DIGITS or len((exponent or "").lstrip("+-")) > 2:
-            return NumberText(text)
-        return kind(text)
+def _integer(text: str) -> int | NumberText:
+    return int(text) if len(text.lstrip("-")) <= _MAX_DIGITS else NumberText(text)
 
-    return read
+
+def _float(text: str) -> float | NumberText:
+    """A double where one holds the number exactly enough, else its digits and exponent."""
+    mantissa, _, exponent = text.lower().partition("e")
+    whole, _, fraction = mantissa.lstrip("-").partition(".")
+    digits = (whole + fraction).lstrip("0")
+    kept = digits.rstrip("0")
+    # Printers spell the same number in several ways: 5.8e-05, 5.8E-5, 0.000058.
+    power = int(exponent or "0") - len(fraction) + len(digits) - len(kept)
+    if len(kept) <= _MAX_DIGITS and abs(power + len(kept)) <= _MAX_POWER:
+        return float(text)
+    return NumberText(f"{'-' * text.startswith('-')}{kept or 0}e{power}")
 
 
 def _refuse(text: str) -> Json:

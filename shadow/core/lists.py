@@ -31,7 +31,7 @@ def pair_items(old: list[Json], new: list[Json], key: str) -> Pairing:
         return Pairing()
     if len(left) == len(right):
         apart = [index for index, item in enumerate(left) if item != right[index]]
-        if _only_changed(left, right, apart):
+        if _in_place(left, right, apart) and _keys_in_place(old, new, apart, key):
             return Pairing(pairs=tuple((index, index) for index in apart))
     same, rest_old, rest_new = _equal_items(left, right)
     keyed, rest_old, rest_new = _keyed_items(old, new, rest_old, rest_new, key)
@@ -47,9 +47,16 @@ def pair_items(old: list[Json], new: list[Json], key: str) -> Pairing:
     )
 
 
-def _only_changed(left: list[bytes], right: list[bytes], apart: list[int]) -> bool:
+def _in_place(left: list[bytes], right: list[bytes], apart: list[int]) -> bool:
     """Whether the items here were changed in place: none of them stands elsewhere on the other side."""
     return {left[index] for index in apart}.isdisjoint(right[index] for index in apart)
+
+
+def _keys_in_place(old: list[Json], new: list[Json], apart: list[int], key: str) -> bool:
+    """Whether no item's key stands elsewhere on the other side."""
+    names = [(_name(old[index], key), _name(new[index], key)) for index in apart]
+    there = {name for _, name in names}
+    return not any(mine is not None and mine != other and mine in there for mine, other in names)
 
 
 def _equal_items(left: list[bytes], right: list[bytes]) -> tuple[list[tuple[int, int]], list[int], list[int]]:

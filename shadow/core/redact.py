@@ -93,9 +93,9 @@ def denied(name: str) -> bool:
     """Whether a key of this name says that its value is a secret or personal."""
     words = [word.lower() for word in _WORDS.findall(name)]
     return (
-        any(word in _DENIED or word.rstrip("s") in _DENIED for word in words)
+        any(word in _DENIED or word.removesuffix("s") in _DENIED for word in words)
         or "".join(words) in _DENIED
-        or any(pair in _DENIED_PAIRS for pair in pairwise(words))
+        or any((first, second.removesuffix("s")) in _DENIED_PAIRS for first, second in pairwise(words))
     )
 
 

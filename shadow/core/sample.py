@@ -52,7 +52,7 @@ def view(stored: dict[str, Any], at: float, smallest: bool) -> SampleView:
 
 
 def _rows(difference: Difference, values: tuple[Json, Json], redactor: Redactor) -> tuple[AlignedRow, ...]:
-    if difference.old_path or difference.new_path or isinstance(values[0], dict | list):
+    if difference.inside:
         return align(*values, difference, redactor)
     old, new = _text(difference.old, redactor), _text(difference.new, redactor)
     return (AlignedRow(0, f"{difference.place}: ", old, new, "changed"),)
