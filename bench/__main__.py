@@ -1,4 +1,4 @@
-"""`python -m bench [--quick]`: what the facade and the comparison cost on this machine, in Markdown tables."""
+"""`python -m bench [--quick]`: what facade and comparison cost on this machine, in Markdown tables."""
 
 from __future__ import annotations
 
