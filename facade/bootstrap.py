@@ -11,7 +11,7 @@ from pathlib import Path
 
 from facade.adapters.admin_aiohttp import AdminPages, AdminServer
 from facade.adapters.client_aiohttp import FacadeServer
-from facade.adapters.listening import Listener, listen
+from facade.adapters.listening import Listener, allow_many_files, listen
 from facade.adapters.metrics_text import exposition
 from facade.adapters.state_file import StateFile
 from facade.adapters.telling import Log, Telling, decision_line
@@ -36,6 +36,7 @@ async def serve(plan_path: Path, stop: asyncio.Event) -> None:
     env = dict(os.environ)
     limits = read_limits(env)
     plan = load_plan(plan_path, env)
+    allow_many_files()
     async with contextlib.AsyncExitStack() as stack:
         facade = build(plan, plan_path, env, limits)
         listener = await _listen(facade, stack)

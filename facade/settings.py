@@ -25,6 +25,7 @@ class Limits:
     idle: float = 75.0  # a kept connection between requests; nginx's keepalive_timeout
     body_grace: float = 10.0  # waiting for a body before its rate is looked at
     body_rate: float = 240.0  # bytes a second a body must bring; Apache's mod_reqtimeout asks for 500
+    body_silence: float = 30.0  # between two pieces of a body, however quick it was; nginx's 60
     linger: float = 5.0  # reading on after an early refusal, so that the client gets to read it
     connect: float = 1.0  # to a backend in the same building
     stalled_write: float = 30.0  # a peer that takes nothing; nginx's send_timeout is 60

@@ -102,6 +102,8 @@ class FacadeConnection(RequestHandler):
             self._turn_away(cast(asyncio.Transport, transport))
             return
         super().connection_made(transport)
+        # aiohttp's keep-alive timer starts after a first answer: who never asks would stay for ever.
+        self._time_head(self._facade.limits.idle)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_head_timer()
@@ -113,10 +115,9 @@ class FacadeConnection(RequestHandler):
         if not self._is_idle():
             super().data_received(data)
             return
+        if self._head_bytes == 0:
+            self._time_head(self._facade.limits.head)
         self._head_bytes += len(data)
-        if self._head_timer is None:
-            limit = self._facade.limits.head
-            self._head_timer = asyncio.get_running_loop().call_later(limit, self._head_is_late)
         super().data_received(data)
         if self._messages:
             self._stop_head_timer()
@@ -180,9 +181,15 @@ class FacadeConnection(RequestHandler):
         if self._body_is_missing() and self.transport is not None:
             self.transport.close()
 
+    def _time_head(self, seconds: float) -> None:
+        self._stop_head_timer()
+        self._head_timer = asyncio.get_running_loop().call_later(seconds, self._head_is_late)
+
     def _head_is_late(self) -> None:
         self._head_timer = None
-        if self._is_idle():
+        if self._is_idle() and self._head_bytes == 0:
+            self.force_close()  # nothing was asked, so there is nothing to answer
+        elif self._is_idle():
             self._facade.on_refused(_LATE_HEAD)
             self.refuse_and_linger(_LATE_HEAD)
 
@@ -272,7 +279,9 @@ class AiohttpClient:
         """Some bytes of the body, b"" at its end."""
         loop = asyncio.get_running_loop()
         limits = self._limits
-        patience = limits.body_grace + self._received / limits.body_rate - self._waited
+        # On average, and never for long: else a client with a large body behind it might pause for days.
+        average = limits.body_grace + self._received / limits.body_rate - self._waited
+        patience = min(average, limits.body_silence)
         started = loop.time()
         try:
             async with asyncio.timeout(max(patience, 0.0)):

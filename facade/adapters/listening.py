@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import resource
 import socket
 from collections.abc import Callable
 
 from facade.errors import FacadeError, PortInUse
 
 _BACKLOG = 2048  # connections that wait while the loop is busy; the kernel's somaxconn caps it
+
+
+_FILES = 65_536  # two for each of the connections that a plan allows by default, three times over
+
+
+def allow_many_files() -> None:
+    """Raise our limit of open files: the usual 1,024 are 500 users with a connection to a backend each."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    with contextlib.suppress(OSError, ValueError):  # what is refused stays as it was
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Listener:
