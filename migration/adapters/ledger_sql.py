@@ -39,9 +39,13 @@ class SqlLedger:
             self._engine = open_engine(url, create=False)
         except (ArgumentError, OSError) as error:
             raise LedgerError(f"the ledger cannot be opened: {error}; check ledger.url") from None
-        self._id = ""
         self._inode = _inode(self._path)
-        self._id = self._read_head()[0]
+        self._id, _version, schema = self._read_head()
+        if schema != tables.SCHEMA_VERSION:
+            known = tables.SCHEMA_VERSION
+            raise LedgerError(
+                f"the ledger {self._name} has schema {schema}, this program knows {known}; use its own"
+            )
 
     def routes(self) -> Mapping[str, RouteState]:
         """Every row by its route's id."""
@@ -112,7 +116,7 @@ class SqlLedger:
 
     def version(self) -> int:
         """Grows with each change of any row."""
-        found, version = self._read_head()
+        found, version, _schema = self._read_head()
         if found != self._id:
             raise LedgerError(f"the ledger {self._name} was replaced by another one; restart to use it")
         return version
@@ -151,10 +155,10 @@ class SqlLedger:
         finally:
             engine.dispose()
 
-    def _read_head(self) -> tuple[str, int]:
+    def _read_head(self) -> tuple[str, int, int]:
         with self._transaction() as connection:
-            row = connection.execute(select(tables.LEDGER.c.id, tables.LEDGER.c.version)).one()
-        return row.id, row.version
+            row = connection.execute(select(tables.LEDGER)).one()
+        return row.id, row.version, row.schema_version
 
     @staticmethod
     def _row(connection: Connection, route: str) -> RouteState | None:

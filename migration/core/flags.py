@@ -78,7 +78,11 @@ class FlagState:
         found = document.get("features") if isinstance(document, Mapping) else None
         if not isinstance(found, list):
             raise ValueError('the flags are no JSON object with a list "features"')
-        return cls(document, fetched_at, MappingProxyType(dict(_named(found))))
+        features = dict(_named(found))
+        if len(features) != len(found):
+            # Which of the two the engine takes is its own affair; what we read must be what it evaluates.
+            raise ValueError("the flags name one feature twice")
+        return cls(document, fetched_at, MappingProxyType(features))
 
     def at(self, fetched_at: float) -> FlagState:
         """The same flags, fetched again at another time; what was computed from them is kept."""

@@ -94,3 +94,12 @@ def test_a_database_that_cannot_be_opened_is_told_without_its_password(url: str,
     with pytest.raises(LedgerError, match=words) as caught:
         open_ledger(url, create="hostname" not in url)
     assert "geheim" not in str(caught.value)
+
+
+def test_a_ledger_of_another_version_of_this_program_is_left_alone(ledger_url: str) -> None:
+    open_ledger(ledger_url, create=True).close()
+    with create_engine(ledger_url, poolclass=NullPool).begin() as connection:
+        connection.execute(text("UPDATE ledger SET schema_version = 2"))
+    for create in (True, False):
+        with pytest.raises(LedgerError, match="has schema 2, this program knows 1"):
+            open_ledger(ledger_url, create=create)

@@ -106,7 +106,7 @@ def test_a_writer_killed_at_any_point_leaves_row_audit_and_version_in_agreement(
     open_ledger(url, create=True).ensure(["a"])
     dice = random.Random(4711)
     for _ in range(6):
-        acknowledged = _write_and_be_killed(url, dice.uniform(0.005, 0.06))
+        acknowledged = _write_and_be_killed(url, dice.randint(1, 12), dice.uniform(0, 0.01))
         ledger = open_ledger(url, create=False)
         state, lines = ledger.routes()["a"], ledger.audit(100_000)
         assert state.version >= acknowledged
@@ -115,16 +115,18 @@ def test_a_writer_killed_at_any_point_leaves_row_audit_and_version_in_agreement(
         assert lines[0].after["mirror_pct"] == state.mirror_pct
 
 
-def _write_and_be_killed(url: str, after: float) -> int:
-    """The last version that the writer knew to be kept."""
+def _write_and_be_killed(url: str, changes: int, after: float) -> int:
+    """The last version that the writer knew to be kept; it is killed `after` seconds after so many `changes`."""
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, text=True, cwd=REPO, env=os.environ
     )
     assert writer.stdout is not None
     assert writer.stdout.readline() == "ready\n"
-    time.sleep(after)
+    for _ in range(changes):
+        assert writer.stdout.readline()
+    time.sleep(after)  # no wait for something: the moment of death is what varies
     writer.send_signal(signal.SIGKILL)
-    told = writer.stdout.read().split("\n")
+    *told, _unfinished = writer.stdout.read().split("\n")
     writer.wait()
     writer.stdout.close()
-    return int(told[-2]) if len(told) > 1 else 0
+    return int(told[-1]) if told else 0

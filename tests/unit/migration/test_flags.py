@@ -70,6 +70,7 @@ def test_a_missing_flag_is_unknown_and_never_off() -> None:
             a_feature(strategies=[a_strategy(stickiness="random")]), "'random'", id="random stickiness"
         ),
         pytest.param(a_feature(strategies=[a_strategy(stickiness="sessionId")]), "'sessionId'", id="session"),
+        pytest.param(a_feature(strategies=[a_strategy("1", groupId="another")]), "'another'", id="at 1 %"),
         pytest.param(a_feature(strategies=[a_strategy(groupId="another")]), "'another'", id="another group"),
         pytest.param(a_feature(dependencies=[{"feature": "parent"}]), "another flag", id="a parent flag"),
     ],
@@ -162,7 +163,15 @@ def test_of_stale_flags_only_the_kill_switch_counts() -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [None, [], {}, {"features": {}}, {"features": ["x"]}, {"features": [{"enabled": True}]}],
+    [
+        None,
+        [],
+        {},
+        {"features": {}},
+        {"features": ["x"]},
+        {"features": [{"enabled": True}]},
+        {"features": [{"name": "a"}] * 2},
+    ],
 )
 def test_what_is_no_set_of_flags_is_refused(document: Any) -> None:
     with pytest.raises(ValueError, match="flags"):
