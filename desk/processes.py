@@ -65,7 +65,7 @@ def conductor(plan: Plan, plan_file: Path, *, once: bool) -> int:
 
     async def work() -> None:
         await asyncio.to_thread(_make_state, plan)
-        with contextlib.suppress(FlagError):  # said in the first round
+        with contextlib.suppress(FlagError, LedgerError):  # said in the first round
             await state.make_flags(plan)
         await (_conduct_once(plan) if once else _conduct(plan, plan_file, stop))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from desk.errors import DeskError
-from migration.bootstrap import open_flag_writer, open_ledger
+from migration.bootstrap import open_flag_source, open_flag_writer, open_ledger
 from migration.core.flags import plan_flags
 from migration.core.plan import Plan
 from migration.errors import FlagError, LedgerError
@@ -27,7 +28,7 @@ async def prepare(plan: Plan, say: Callable[[str], None]) -> None:
         say(f"the flags cannot be created now ({error}); goes on with what was applied last")
         return
     if created:
-        say(f"created {len(created)} flags at 0 %")
+        say(f"created {len(created)} flags, each at the share that is served now")
 
 
 def make_folder(plan: Plan) -> None:
@@ -61,12 +62,47 @@ def make_ledger(plan: Plan) -> None:
 
 
 async def make_flags(plan: Plan) -> tuple[str, ...]:
-    """Create the flags that are missing, at 0 %; returns their names."""
+    """Create the flags that are missing, each at the share that was last applied; returns their names.
+
+    At 0 % they would ask for everything to go back to legacy: a flag file that was lost would move users.
+    """
+    missing = await _missing(plan)
+    shares = _applied(plan)
     writer = open_flag_writer(plan.flags)
     try:
-        return await writer.ensure(plan_flags(plan))
+        for flag in missing:
+            if shares.get(flag):
+                await writer.set_rollout(flag, shares[flag])
+        await writer.ensure(missing)
     finally:
         await writer.close()
+    return missing
+
+
+async def _missing(plan: Plan) -> tuple[str, ...]:
+    if plan.flags.kind == "file" and not os.path.exists(plan.flags.location):  # noqa: PTH110, ASYNC240 - a stat
+        return plan_flags(plan)
+    source = open_flag_source(plan.flags, time.time)
+    try:
+        known = (await source.fetch()).features
+    finally:
+        await source.close()
+    return tuple(flag for flag in plan_flags(plan) if flag not in known)
+
+
+def _applied(plan: Plan) -> dict[str, int]:
+    """What each flag's last applied share is, by the ledger."""
+    ledger = open_ledger(plan.ledger.url, create=False)
+    try:
+        rows = ledger.routes()
+    finally:
+        ledger.close()
+    found: dict[str, int] = {}
+    for route in plan.routes.values():
+        if route.id in rows:
+            found[route.flag] = rows[route.id].applied_pct
+            found[route.shadow_flag] = rows[route.id].mirror_pct
+    return found
 
 
 async def mirror_everything(plan: Plan) -> None:

@@ -22,7 +22,7 @@ def run(argv: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         telling.complain("Interrupted.")
         return Exit.INTERRUPTED
-    except BrokenPipeError:
+    except (telling.ReaderLeft, BrokenPipeError):
         return _reader_went_away()
     except Exception as error:  # noqa: BLE001 - the last door: everything becomes one paragraph here
         return _explain(error)

@@ -69,9 +69,7 @@ def show(context: click.Context, as_json: bool) -> int:
 @plan.command()
 def schema() -> int:
     """Print the JSON Schema of plan.toml, for editors."""
-    import json
-
     from migration.plan_file import plan_schema
 
-    click.echo(json.dumps(plan_schema(), indent=2, ensure_ascii=True))
+    telling.bare_json(plan_schema())
     return Exit.YES

@@ -19,6 +19,10 @@ SCHEMA_VERSION = 1
 GOOD, BAD, WAIT, PLAIN = "green", "red", "yellow", ""
 
 
+class ReaderLeft(Exception):
+    """Nobody reads what we write (`strangler audit | head`). Click would leave with 1, the gate's no."""
+
+
 def json_option(command: Any) -> Any:
     """Add `--json` to a command."""
     return click.option("--json", "as_json", is_flag=True, help="Answer as JSON, for programs.")(command)
@@ -41,7 +45,11 @@ def data(text: str, colour: str = PLAIN) -> None:
 
 def as_json(kind: str, body: Mapping[str, Any]) -> None:
     """A JSON document to stdout; ASCII only, so that no byte of it can steer a terminal."""
-    document = {"schema_version": SCHEMA_VERSION, "kind": kind, **body}
+    bare_json({"schema_version": SCHEMA_VERSION, "kind": kind, **body})
+
+
+def bare_json(document: Mapping[str, Any]) -> None:
+    """A document of a format that is not ours, to stdout."""
     _write(sys.stdout, json.dumps(document, ensure_ascii=True, indent=2, default=str))
 
 
@@ -94,8 +102,11 @@ def _safe_lines(message: str) -> str:
 def _write(stream: TextIO, text: str) -> None:
     # A terminal with an old encoding must not turn a report into a UnicodeEncodeError.
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-    stream.flush()
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        raise ReaderLeft from None
 
 
 def _plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -254,6 +254,17 @@ def test_a_ledger_that_was_lost_is_not_replaced_by_an_empty_one(ready):
     assert strangler(ready, "status").returncode == 3
 
 
+@pytest.mark.parametrize("again", [("flags", "init"), ("run", "conductor", "--once")], ids=" ".join)
+def test_a_flag_file_that_was_lost_moves_no_user_when_it_is_made_anew(ready, again):
+    strangler(ready, "shadow", "start", ROUTE, "--sample", "40")
+    strangler(ready, "shift", ROUTE, "--to", "10", "--override", "test")
+    (ready / ".strangler" / "flags.json").unlink()
+    assert strangler(ready, *again).returncode == 0
+    assert strangler(ready, "run", "conductor", "--once").returncode == 0
+    told = json.loads(strangler(ready, "route", "get", ROUTE, "--json").stdout)["route"]
+    assert (told["asked_pct"], told["served_pct"], told["mirrored_pct"]) == (10, 10, 40)
+
+
 def test_the_doctor_names_a_cure_for_everything_that_is_wrong(ready):
     (ready / ".strangler" / "secret").chmod(0o644)
     done = strangler(ready, "doctor", "--json")
