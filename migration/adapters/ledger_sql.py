@@ -247,6 +247,8 @@ def _cure(reason: str) -> str:
         return "another process holds it: find it, or try again"
     if "no such table" in reason or "does not exist" in reason:
         return "it has no tables: strangler up makes them"
+    if "disk is full" in reason or "No space" in reason:
+        return "free some space on its disk"
     if "readonly" in reason or "read-only" in reason:
         return "make the file and its directory writable"
     return "check ledger.url and that the database is up"

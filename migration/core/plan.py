@@ -110,7 +110,7 @@ class KeySource:
 
     kind: str = "mint"
     name: str = "strangler_key"
-    secret: str | None = None
+    secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,8 @@ class FlagSettings:
 
     kind: str
     location: str
-    token: str | None = None
-    admin_token: str | None = None
+    token: str | None = field(default=None, repr=False)
+    admin_token: str | None = field(default=None, repr=False)
     project: str = "default"
     environment: str = "development"
     poll: float = 1.0
@@ -129,16 +129,16 @@ class FlagSettings:
 
 @dataclass(frozen=True, slots=True)
 class LedgerSettings:
-    """The ledger's database URL (SQLAlchemy form)."""
+    """The ledger's database URL (SQLAlchemy form); it may hold a password, so it is not printed."""
 
-    url: str
+    url: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceSettings:
     """The evidence store and the limits of the verdict."""
 
-    url: str
+    url: str = field(repr=False)
     p0: float = 0.001
     alpha: float = 0.05
     session_idle: float = 1800.0
@@ -162,7 +162,7 @@ class FacadeSettings:
     max_connections: int = 10_000
     max_in_flight: int = 512
     max_request_body: int | None = None
-    admin_token: str | None = None
+    admin_token: str | None = field(default=None, repr=False)
     extra: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 

@@ -53,7 +53,7 @@ STRATEGIES = st.builds(
     lambda rollout, stickiness, group, more: a_strategy(
         rollout, stickiness=stickiness, groupId=group, **more
     ),
-    st.sampled_from(["0", "1", "33", "99", "100", "33.5", "150", "abc", ""]),
+    st.sampled_from(["0", "1", "33", "033", "99", "100", "33.5", "150", "abc", ""]),
     st.sampled_from(["userId", "userId", "default", "sessionId", "random"]),
     st.sampled_from([FLAG, FLAG, "another", ""]),
     st.sampled_from([{}, {}, {"variants": []}, {"constraints": [REGION]}, {"segments": []}]),
@@ -100,6 +100,10 @@ def test_a_request_without_a_key_is_off_even_at_100_percent_in_the_engine() -> N
     engine = UnleashEvaluator()
     engine.take(flags(a_feature(rollout="100")))
     assert not engine.enabled(FLAG, FlagContext(None))
+
+
+def test_a_key_that_is_no_unicode_has_a_bucket_all_the_same() -> None:
+    assert 1 <= bucket(FLAG, "\udcff") <= 100
 
 
 def test_an_unknown_flag_and_an_engine_without_state_are_off() -> None:

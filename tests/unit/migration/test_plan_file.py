@@ -244,6 +244,20 @@ def test_a_problem_without_a_line_names_the_file_alone() -> None:
     assert str(Problem("plan.toml", 0, "what", "cure")) == "plan.toml: what; cure"
 
 
+def test_the_sample_plan_of_this_checkout_is_a_good_one() -> None:
+    plan = load_plan(Path(__file__).parents[3] / "plan.toml", {})
+    assert "catalog.show_product" in plan.routes
+
+
+def test_no_secret_is_printed_with_a_plan(tmp_path: Path) -> None:
+    env = {name: f"geheim-{name}" for name in ENV} | {"CATALOG_URL": "http://catalog:80"}
+    text = EVERYTHING.replace("postgresql://u@h", "postgresql://u:geheim@h")
+    more = SLICE.replace("slices.catalog", "slices.more")
+    plan = load_plan(write_plan(tmp_path, text, slices__more=more), env)
+    assert plan.flags.token == "geheim-UNLEASH_TOKEN"
+    assert "geheim" not in repr(plan)
+
+
 def test_a_plan_is_a_value(tmp_path: Path) -> None:
     plan = a_plan(tmp_path)
     assert isinstance(plan, Plan)
