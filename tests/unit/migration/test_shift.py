@@ -34,6 +34,8 @@ from tests.unit.migration.migration_builders import a_route
         (Desk(S.CANARY, 50, 25), 10, (S.CANARY, 10, 10, False), "moves 40 % of keys back to legacy"),
         (Desk(S.CANARY, 50, 25), 0, (S.SHADOW, 0, 0, False), "moves 50 % of keys back"),
         (Desk(S.CANARY, 50, 0), 0, (S.LEGACY, 0, 0, False), "moves 50 % of keys back"),
+        (Desk(S.CANARY, 50, 25), 100, (S.CANARY, 100, 100, False), "moves 50 %"),
+        (Desk(S.LIVE, 100, 25), 50, (S.CANARY, 50, 50, False), "moves 50 % of keys back to legacy"),
         (Desk(S.LIVE, 100, 25), 100, (S.LIVE, 100, 100, False), "no user moves"),
         (Desk(S.RETIRED, 100, 0), 100, (S.LIVE, 100, 100, False), "no user moves"),
         (Desk(S.CANARY, 10, 25, hold=True), 10, (S.CANARY, 10, 10, False), "no user moves"),
