@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -11,6 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from desk.cli.door import run
 
 REPO = Path(__file__).parents[2]
 ROUTE = "catalog.show_product"
@@ -27,16 +31,31 @@ def home(tmp_path: Path) -> Path:
 
 
 def strangler(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "desk", *words],
-        cwd=home,
-        env={**os.environ, "PYTHONPATH": str(REPO), "STRANGLER_ACTOR": "anna", **environment},
-        text=True,
-        capture_output=True,
-        timeout=60,
+    """Type a command; processes of their own are started as such, the rest runs in here, which is quicker."""
+    done = (_apart if words[0] == "run" else _in_here)(
+        home, words, {"STRANGLER_ACTOR": "anna", **environment}
     )
     assert "Traceback" not in done.stderr + done.stdout
     return done
+
+
+def _apart(home: Path, words: tuple[str, ...], more: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "desk", *words],
+        cwd=home, env={**os.environ, "PYTHONPATH": str(REPO), **more},
+        text=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+
+
+def _in_here(home: Path, words: tuple[str, ...], more: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        for name, value in more.items():
+            patch.setenv(name, value)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = run(words)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
@@ -56,7 +75,7 @@ def write_flag(home: Path, name: str, **parameters: str) -> None:
 
 def test_help_names_every_command_and_exit_code_at_once(home):
     began = time.monotonic()
-    done = strangler(home, "--help")
+    done = _apart(home, ("--help",), {})
     took = time.monotonic() - began
     assert done.returncode == 0
     for word in (

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import json
-import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
-REPO = Path(__file__).parents[2]
+from desk.cli.door import run
+
 JSON = {"Content-Type": "application/json"}
 
 
@@ -54,7 +56,7 @@ def serve(server: Server) -> ThreadingHTTPServer:
 
     found = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found.daemon_threads = True
-    threading.Thread(target=found.serve_forever, daemon=True).start()
+    threading.Thread(target=found.serve_forever, args=(0.02,), daemon=True).start()
     server.url = f"http://127.0.0.1:{found.server_address[1]}"
     return found
 
@@ -70,15 +72,14 @@ def pair() -> Iterator[tuple[Server, Server]]:
 
 
 def diff(pair: tuple[Server, Server], paths: list[str], *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "desk", "diff", pair[0].url, pair[1].url, "--paths", "-", *options]
-    return subprocess.run(
-        command,
-        input="\n".join(paths),
-        text=True,
-        capture_output=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(REPO)},
-    )
+    out, err = io.StringIO(), io.StringIO()
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        file.write("\n".join(paths))
+        file.flush()
+        words = ["diff", pair[0].url, pair[1].url, "--paths", file.name, *options]
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = run(words)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 def both(pair: tuple[Server, Server], path: str, old: object, new: object) -> None:
