@@ -19,7 +19,7 @@ _CIRCUIT = {Circuit.CLOSED: 0.0, Circuit.HALF_OPEN: 1.0, Circuit.OPEN: 2.0}
 
 def gauges(facade: Facade) -> list[Metric]:
     """The gauges of a running facade."""
-    return [*_requests(facade), *_upstreams(facade), *_tap(facade), *_state(facade)]
+    return [*_requests(facade), *_routes(facade), *_upstreams(facade), *_tap(facade), *_state(facade)]
 
 
 def _requests(facade: Facade) -> list[Metric]:
@@ -27,6 +27,34 @@ def _requests(facade: Facade) -> list[Metric]:
         _one("strangler_in_flight", "Requests in flight.", lambda: facade.proxy.admission.in_flight),
         _one("strangler_client_connections", "Open client connections.", lambda: facade.server.open),
         _one("process_resident_memory_bytes", "Memory in use.", _resident),
+    ]
+
+
+def _routes(facade: Facade) -> list[Metric]:
+    def shares() -> Iterable[Sample]:
+        for route, view in facade.proxy.now.views.items():
+            asked = view.intent.rollout if view.intent is not None and view.intent.known else None
+            yield (route, "proven"), float(view.state.cap_pct)
+            yield (
+                (route, "served"),
+                float(view.state.applied_pct if asked is None else min(asked, view.state.cap_pct)),
+            )
+            yield (route, "mirrored"), float(view.share)
+            if asked is not None:
+                yield (route, "asked"), float(asked)
+
+    def stages() -> Iterable[Sample]:
+        for route, view in facade.proxy.now.views.items():
+            yield (route, view.state.stage.value), 1.0
+
+    return [
+        Gauge(
+            "strangler_route_percent",
+            "Per cent of keys: asked by the flag, proven in the ledger, served by extracted, mirrored.",
+            shares,
+            ("route", "share"),
+        ),
+        Gauge("strangler_route_stage", "1: where the route's reads stand.", stages, ("route", "stage")),
     ]
 
 

@@ -65,7 +65,7 @@ def forwarding_headers(
         *kept,
         (b"X-Forwarded-For", ", ".join([client] + [peer] * (hops - 1)).encode()),
         (b"X-Forwarded-Proto", ", ".join([scheme] * hops).encode()),
-        (b"X-Forwarded-Host", b", ".join([outside] * hops)),
+        *([(b"X-Forwarded-Host", b", ".join([outside] * hops))] if outside else []),
     ]
 
 

@@ -1,0 +1,94 @@
+"""Builders for the unit tests of the request path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from facade.core.decide import Snapshot, snapshot
+from facade.core.headers import Header
+from facade.core.incoming import Head, Incoming, Project, understand
+from migration.core.effective import RouteState
+from migration.core.flags import Intent
+from migration.core.plan import (
+    EvidenceSettings,
+    FacadeSettings,
+    FlagSettings,
+    KeySource,
+    LedgerSettings,
+    Legacy,
+    Plan,
+    Route,
+    Service,
+    Slice,
+)
+from migration.core.stages import ReadStage
+from migration.core.template import Template
+
+SECRET = b"s" * 32
+PROJECT = Project(SECRET, "strangler-me")
+SHOW = "catalog.show"
+RANDOM = bytes(range(16))
+
+
+def a_route(name: str, match: str, **changes: Any) -> Route:
+    """A route of the slice `catalog`."""
+    method, _, template = match.partition(" ")
+    values = {"mirror": True, "service": "catalog", **changes}
+    return Route("catalog", name, method, Template.parse(template), **values)
+
+
+def a_plan(*routes: Route, **changes: Any) -> Plan:
+    """A plan with these routes, by default one."""
+    found = routes or (a_route("show", "GET /p/{id:int}"),)
+    values: dict[str, Any] = {
+        "path": "plan.toml",
+        "hash": "h",
+        "legacy": Legacy("http://legacy.local:5001"),
+        "services": {"catalog": Service("catalog", "http://catalog.local:5002")},
+        "key": KeySource("header", "x-key"),
+        "flags": FlagSettings("file", "flags.json"),
+        "ledger": LedgerSettings("sqlite:///x"),
+        "evidence": EvidenceSettings("sqlite:///x"),
+        "facade": FacadeSettings(),
+        "slices": {"catalog": Slice("catalog", "team", "catalog", "import", tuple(found))},
+    }
+    return Plan(**(values | changes))
+
+
+def a_snapshot(
+    plan: Plan,
+    states: Mapping[str, RouteState] | None = None,
+    intents: Mapping[str, Intent] | None = None,
+    evaluate: Callable[[str, str], bool] = lambda _flag, _key: True,
+) -> Snapshot:
+    """A snapshot of a plan."""
+    return snapshot(plan, states or {}, intents or {}, evaluate)
+
+
+def at(stage: ReadStage, pct: int = 0, mirror: int = 0, route: str = SHOW) -> dict[str, RouteState]:
+    """The ledger with one row."""
+    return {route: RouteState(route, stage, pct, pct, mirror)}
+
+
+def wants(rollout: int, shadow: int = 0, route: str = SHOW) -> dict[str, Intent]:
+    """What the flags ask for one route."""
+    return {route: Intent(rollout, shadow, known=True, shadow_known=True)}
+
+
+def pairs(*lines: str) -> list[Header]:
+    """Headers from `Name: value` lines."""
+    split = (line.partition(": ") for line in lines)
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, _, value in split]
+
+
+def a_request(
+    *lines: str,
+    method: str = "GET",
+    target: str = "/p/1",
+    plan: Plan | None = None,
+    project: Project = PROJECT,
+) -> Incoming:
+    """A request that was understood."""
+    head = Head(method, target.encode(), (1, 1), [(b"Host", b"shop.test"), *pairs(*lines)], "127.0.0.1")
+    return understand(head, plan or a_plan(), project, RANDOM)
