@@ -104,26 +104,28 @@ async def start_shadow(
     person: Person,
     now: float,
 ) -> Moved:
-    """Mirror `sample` % of keys; a route at legacy becomes shadow. GateRefused when it may not."""
+    """Mirror `sample` % of keys; a route at legacy becomes shadow; a hold stays. GateRefused if it may not."""
     if not 1 <= sample <= 100:
         raise Refused(f"{sample} % is no share to mirror; give 1 to 100")
     state = await _state(ledger, route)
     target = (
         Target(ReadStage.SHADOW) if state.stage is ReadStage.LEGACY else Target(state.stage, state.cap_pct)
     )
-    return await move(ledger, writer, route, part, target, evidence, person, now, mirror=sample)
+    return await move(
+        ledger, writer, route, part, target, evidence, person, now, mirror=sample, release=False
+    )
 
 
 async def stop_shadow(
     ledger: Ledger, writer: FlagWriter, route: Route, part: Slice, *, person: Person, now: float
 ) -> Moved:
-    """Stop mirroring; a route at shadow becomes legacy."""
+    """Stop mirroring; a route at shadow becomes legacy, a hold stays."""
     state = await _state(ledger, route)
     target = (
         Target(ReadStage.LEGACY) if state.stage is ReadStage.SHADOW else Target(state.stage, state.cap_pct)
     )
     nothing = RouteEvidence("NONE", "", "")
-    return await move(ledger, writer, route, part, target, nothing, person, now, mirror=0)
+    return await move(ledger, writer, route, part, target, nothing, person, now, mirror=0, release=False)
 
 
 async def move(
@@ -137,10 +139,11 @@ async def move(
     now: float,
     mirror: int | None = None,
     soak: GateResult | None = None,
+    release: bool = True,
 ) -> Moved:
     """Bring `route` to `target` (and its mirrored share to `mirror`): gate, flag, ledger.
 
-    `soak` is what the present step still waits for, where that binds.
+    `soak` is what the present step still waits for, where that binds; `release` lets go of a hold.
     """
     before = await _state(ledger, route)
     gate = judge(route, part, before, target, evidence, now)
@@ -152,7 +155,7 @@ async def move(
     else:
         await writer.set_rollout(route.shadow_flag, mirror)
     entry = _entry(person, target, gate, evidence, now)
-    after = await asyncio.to_thread(_write, ledger, route, target, mirror, entry)
+    after = await asyncio.to_thread(_write, ledger, route, target, mirror, entry, release)
     return Moved(before, after, gate, describe(before, after))
 
 
@@ -191,8 +194,14 @@ async def _state(ledger: Ledger, route: Route) -> RouteState:
     return (await asyncio.to_thread(ledger.routes))[route.id]
 
 
-def _write(ledger: Ledger, route: Route, target: Target, mirror: int | None, entry: AuditEntry) -> RouteState:
-    """A person's word: it releases a hold, and what the conductor wrote meanwhile is overwritten."""
+def _write(
+    ledger: Ledger, route: Route, target: Target, mirror: int | None, entry: AuditEntry, release: bool
+) -> RouteState:
+    """A person's word: what the conductor wrote meanwhile is overwritten.
+
+    Comparing again is no word about moving users, so it leaves a hold: otherwise a flag that still asks for
+    a share would raise a route that somebody has just rolled back.
+    """
     for attempt in range(TRIES):
         state = ledger.routes()[route.id]
         mirrored = state.mirror_pct if mirror is None else mirror
@@ -204,8 +213,8 @@ def _write(ledger: Ledger, route: Route, target: Target, mirror: int | None, ent
                 cap_pct=target.pct,
                 applied_pct=target.pct,
                 mirror_pct=0 if target.stage is ReadStage.LEGACY else mirrored,
-                hold=False,
-                hold_reason="",
+                hold=state.hold and not release,
+                hold_reason="" if release else state.hold_reason,
                 audit=entry,
             )
         except LedgerConflict:

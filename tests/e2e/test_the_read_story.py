@@ -6,6 +6,7 @@ Once on the embedded default, once on PostgreSQL and a real Unleash server: the 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,10 +38,17 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         system.faults("type", "rounding", "missing")
         system.start("facade", "shadow", "conductor")
         for route in ROUTES:
-            system.strangler("shadow", "start", f"catalog.{route}", "--sample", "100")
+            mirror(system, route)
         yield system
     finally:
         system.stop()
+
+
+def mirror(system: System, route: str) -> None:
+    """Compare all of a route, and wait until the facade does: it follows flags and ledger within seconds."""
+    system.strangler("shadow", "start", f"catalog.{route}", "--sample", "100")
+    share = f'strangler_route_percent{{route="catalog.{route}",share="mirrored"}}'
+    eventually(f"{route} is mirrored", lambda: system.metric(re.escape(share)) == 100, within=10)
 
 
 def accounting(system: System, route: str) -> dict[str, Any]:
@@ -179,7 +187,7 @@ def test_7_one_mismatch_moves_ready_to_trial_764(story: System) -> None:
     story.environment["CATALOG_BUILD"] = "catalog-2"  # a deploy of the service starts a new count
     story.kill("catalog")
     story.start("catalog")
-    story.strangler("shadow", "start", "catalog.show_product", "--sample", "100")
+    mirror(story, "show_product")
     with drifted_price(story, 9):
         view(story, [9])
         verdict_at(story, 1)

@@ -155,6 +155,22 @@ async def test_shadow_starts_and_stops_by_flag_and_ledger() -> None:
     assert (where(desk.state), desk.state.mirror_pct, desk.asked()[1]) == ((S.LEGACY, 0, 0, False), 0, 0)
 
 
+@pytest.mark.parametrize("mirror", [0, 40])
+async def test_comparing_again_leaves_a_hold_because_it_says_nothing_about_users(mirror: int) -> None:
+    desk = Desk(S.SHADOW, 0, 25, hold=True, hold_reason="rolled back by anna")
+    if mirror:
+        await start_shadow(
+            desk.ledger, desk.writer, ROUTE, PART, sample=mirror, evidence=NO_EVIDENCE, person=ANNA, now=1.0
+        )
+    else:
+        await stop_shadow(desk.ledger, desk.writer, ROUTE, PART, person=ANNA, now=1.0)
+    assert (desk.state.mirror_pct, desk.state.hold, desk.state.hold_reason) == (
+        mirror,
+        True,
+        "rolled back by anna",
+    )
+
+
 async def test_the_mirrored_share_of_a_canary_changes_without_moving_users() -> None:
     desk = Desk(S.CANARY, 10, 25)
     await desk.flags.set_rollout(ROUTE.flag, 10)
