@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from desk.conductor import LEASE
 from desk.core.advice import RouteView
 from desk.evidence import Evidence
 from migration.bootstrap import open_flag_source, open_ledger
@@ -16,7 +17,8 @@ from migration.core.gate import GateResult, judge
 from migration.core.ladder import next_step, soak_left
 from migration.core.plan import Plan, Route
 from migration.core.stages import ReadStage
-from migration.errors import FlagError
+from migration.errors import FlagError, LedgerError
+from migration.ports import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,20 @@ def look(plan: Plan, routes: Iterable[Route], now: float) -> Look:
     ledger = open_ledger(plan.ledger.url, create=False)
     try:
         states = ledger.routes()
-        conducted = is_conducted(plan, now)
+        conducted, unwritten = _is_conducted(ledger, now)
     finally:
         ledger.close()
     with Evidence(plan.evidence.url) as evidence:
         views = tuple(_view(plan, one, states.get(one.id), flags, evidence, now) for one in routes)
-        troubles = tuple(filter(None, (trouble, evidence.trouble)))
+        troubles = tuple(filter(None, (trouble, unwritten, evidence.trouble)))
     return Look(views, troubles, conducted)
+
+
+def _is_conducted(ledger: Ledger, now: float) -> tuple[bool, str | None]:
+    try:
+        return is_conducted(ledger, now), None
+    except LedgerError as error:
+        return False, f"The ledger can be read but not written: {error}"
 
 
 async def read_flags(plan: Plan, now: float) -> tuple[FlagState | None, str | None]:
@@ -54,19 +63,13 @@ async def read_flags(plan: Plan, now: float) -> tuple[FlagState | None, str | No
         await source.close()
 
 
-def is_conducted(plan: Plan, now: float) -> bool:
+def is_conducted(ledger: Ledger, now: float) -> bool:
     """Whether a conductor holds the lease."""
-    from desk.conductor import LEASE
-
-    ledger = open_ledger(plan.ledger.url, create=False)
-    try:
-        # A lease that ends at once: taken only where nobody has it, and gone before anybody could miss it.
-        free = ledger.lease(LEASE, "desk", 0.0, now)
-        if free:
-            ledger.release_lease(LEASE, "desk")
-        return not free
-    finally:
-        ledger.close()
+    # A lease that ends at once: taken only where nobody has it, and gone before anybody could miss it.
+    free = ledger.lease(LEASE, "desk", 0.0, now)
+    if free:
+        ledger.release_lease(LEASE, "desk")
+    return not free
 
 
 def _view(

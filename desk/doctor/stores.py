@@ -36,10 +36,11 @@ def examine_ledger(plan: Plan, now: float) -> Iterator[Check]:
             known = ledger.routes()
             ledger.lease("doctor", "doctor", 0.0, now)  # a write that changes nothing
             ledger.release_lease("doctor", "doctor")
+            conducted = is_conducted(ledger, now)
         finally:
             ledger.close()
         yield from _rows(plan, set(known))
-        yield _conductor(is_conducted(plan, now))
+        yield _conductor(conducted)
     except LedgerError as error:
         yield bad(
             "ledger", str(error), "strangler flags init makes a missing one; else check disk and database"
