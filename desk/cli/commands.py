@@ -16,11 +16,11 @@ _EPILOG = "Start with:  strangler up --demo\n\n" + _EXIT_CODES
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("desk.cli.plan:plan", "Check or show the plan."),
-    "up": ("desk.cli.up:up", "Start everything in the foreground; --demo adds a sample shop with traffic."),
+    "up": ("desk.cli.up:up", "Start everything; --demo adds a sample shop with traffic."),
     "run": ("desk.cli.run:run", "Start one process: facade, shadow or conductor."),
     "status": (
         "desk.cli.status:status",
-        "One row per route: where it stands, what is asked, what to do next.",
+        "Where every route stands, worst first, and what to do next.",
     ),
     "route": ("desk.cli.route:route", "One route in detail."),
     "shadow": ("desk.cli.shadow:shadow", "Start or stop comparing a route's two answers."),
@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("desk.cli.report:report", "The differences found between the two sides, with samples."),
     "audit": ("desk.cli.audit:audit", "Who changed what, when and why."),
     "doctor": ("desk.cli.doctor:doctor", "What is wrong with this installation, and how to cure it."),
-    "diff": ("desk.cli.diff:diff", "Compare two servers over a list of paths; needs no plan and no set-up."),
+    "diff": ("desk.cli.diff:diff", "Compare two servers over a list of paths: no plan, no set-up."),
     "flags": ("desk.cli.flags:flags", "Create the plan's flags, or find what is wrong with them."),
 }
 

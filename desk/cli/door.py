@@ -56,6 +56,9 @@ def _explain(error: Exception) -> int:
 
 
 def _explain_usage(error: click.UsageError) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        telling.complain(error.format_message())
+        return Exit.USAGE
     where = error.ctx.command_path if error.ctx is not None else "strangler"
     telling.complain(f"{error.format_message()}\nNext: {where} --help")
     return Exit.USAGE

@@ -14,7 +14,7 @@ def flags() -> None:
     """Create the plan's flags, or find what is wrong with them."""
 
 
-@flags.command()
+@flags.command(short_help="Create ledger, secrets and flags where they are missing.")
 @click.pass_context
 def init(context: click.Context) -> int:
     """Create the ledger, the secrets and the flags of the plan where they are missing, and nothing else."""

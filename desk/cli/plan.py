@@ -19,7 +19,7 @@ def plan() -> None:
     """Check the plan, show it with its defaults, or print its JSON Schema."""
 
 
-@plan.command()
+@plan.command(short_help="Report every problem with file, line and cure.")
 @telling.json_option
 @click.pass_context
 def check(context: click.Context, as_json: bool) -> int:

@@ -23,7 +23,7 @@ def route() -> None:
     """One route in detail."""
 
 
-@route.command()
+@route.command(short_help="Where it stands, what is served, what its gate says.")
 @click.argument("name", metavar="R")
 @click.option("--watch", is_flag=True, help="Look again every second until Ctrl-C; one line for each change.")
 @telling.json_option

@@ -31,7 +31,7 @@ def shadow(context: click.Context) -> int:
     return processes.shadow(desk.load(context), desk.plan_file(context))
 
 
-@run.command()
+@run.command(short_help="Follows the flags, as far as the gate allows.")
 @click.option("--once", is_flag=True, help="One round, then leave.")
 @click.pass_context
 def conductor(context: click.Context, once: bool) -> int:

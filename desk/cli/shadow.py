@@ -14,7 +14,7 @@ def shadow() -> None:
     """Start or stop comparing a route's two answers. Users notice nothing."""
 
 
-@shadow.command()
+@shadow.command(short_help="Also ask the other side, and compare.")
 @click.argument("name", metavar="R")
 @click.option(
     "--sample", type=desk.Share(), default="100", metavar="N", help="Per cent of keys. Default: 100."
@@ -30,7 +30,7 @@ def start(context: click.Context, name: str, sample: int, reason: str) -> int:
     return tell_outcome(moves.start_shadow(plan, chosen, sample, person(reason, None), desk.now()))
 
 
-@shadow.command()
+@shadow.command(short_help="Stop comparing.")
 @click.argument("name", metavar="R")
 @click.option("--reason", default="", metavar="TEXT", help="Why; kept in the audit.")
 @click.pass_context
