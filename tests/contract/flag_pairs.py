@@ -37,6 +37,10 @@ class Flags:
                 await asyncio.sleep(0.02)
         return state
 
+    async def until_empty(self) -> None:
+        """A server goes on showing for a moment what the test before made."""
+        await self.until(lambda state: not state.features)
+
     async def until_asked(self, rollout: int) -> FlagState:
         return await self.until(
             lambda state: state.intent(ROUTE).known and state.intent(ROUTE).rollout == rollout
@@ -64,9 +68,11 @@ ADMIN = "/api/admin/projects/default/features"
 async def made_by_hand(unleash: Any, *strategies: dict[str, Any], on: bool = True) -> Flags:
     """A flag with these strategies, made in Unleash's own ways."""
     settings = of(unleash)
+    found = Flags(open_flag_source(settings, time.time), open_flag_writer(settings))
+    await found.until_empty()
     unleash.admin("POST", ADMIN, {"name": FLAG, "type": "release"})
     for strategy in strategies:
         unleash.admin("POST", f"{ADMIN}/{FLAG}/environments/development/strategies", strategy)
     if on:
         unleash.admin("POST", f"{ADMIN}/{FLAG}/environments/development/on")
-    return Flags(open_flag_source(settings, time.time), open_flag_writer(settings))
+    return found

@@ -29,6 +29,8 @@ async def flags(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     if request.param == "unleash":
         settings = of(request.getfixturevalue("unleash"))
     found = Flags(open_flag_source(settings, time.time), open_flag_writer(settings))
+    if request.param == "unleash":
+        await found.until_empty()
     yield found
     await found.source.close()
     await found.writer.close()

@@ -23,6 +23,7 @@ from tests.unit.migration.migration_builders import FLAG, a_strategy
 async def test_a_server_that_is_away_is_told_in_time_and_asked_again_after(unleash: Any, how: str) -> None:
     settings = of(unleash)
     found = Flags(open_flag_source(settings, time.time), open_flag_writer(settings))
+    await found.until_empty()
     await found.writer.set_rollout(FLAG, 10)
     await found.until_asked(10)
     unleash.sigstop() if how == "frozen" else unleash.kill9()
