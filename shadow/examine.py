@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from migration.core.plan import Plan, Route
 from migration.core.signing import sign
 from shadow.compare import Answer, Comparison, Limits, compare_answers
-from shadow.core.count import MISMATCH, Count, Observation
+from shadow.core.count import MATCH, Count, Observation
 from shadow.core.differences import Difference, Kind
 from shadow.core.encodings import Undecodable, decode
 from shadow.core.frames import Exchange
@@ -203,7 +203,7 @@ class Examiner:
         count = self._count(exchange, lane, old, new)
         self._recorder.accounts.outcome(instance, exchange.route)
         self._note(exchange, lane, count, comparison, (old, new))
-        if comparison.outcome == "match" and not reply.failure:
+        if comparison.outcome == MATCH and not reply.failure:
             self._prove_alive(exchange, lane, count, old, new)
 
     def _oriented(self, exchange: Exchange, reply: Reply) -> tuple[Answer, Answer]:
@@ -302,4 +302,4 @@ class Examiner:
         plain = tuple((name, value) for name, value in new.headers if name.lower() != b"content-encoding")
         spoilt = replace(new, headers=plain, body=sabotage(body, lane.rules, self._rng))
         found = compare_answers(old, spoilt, lane.rules, self._limits_of(lane))
-        self._recorder.tally.injected(count, found.outcome == MISMATCH)
+        self._recorder.tally.injected(count, found.outcome != MATCH)

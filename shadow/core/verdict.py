@@ -83,7 +83,9 @@ def upper_bound(n: int, k: int, alpha: float = 0.05) -> float:
 
     Time-uniform, since it is the limit for which READY holds just now; 1.0 where nothing is ruled out.
     """
-    return _bisect(lambda p: is_ready(n, k, p, alpha), k / n if n else 0.0, 1.0 - 1e-9)
+    if k == n:
+        return 1.0
+    return _bisect(lambda p: is_ready(n, k, p, alpha), k / n, 1.0)
 
 
 def lower_bound(n: int, k: int, alpha: float = 0.05) -> float:

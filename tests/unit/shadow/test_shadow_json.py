@@ -118,7 +118,7 @@ def test_a_colon_in_a_string_is_no_duplicate_key() -> None:
 
 
 def test_long_numbers_keep_their_text_and_short_ones_their_type() -> None:
-    value = parse(b"[1234567890123456, 1.5, 7, 1e5, 1e-301, 0.12345678901234567]")
+    value = parse(b"[1234567890123456, 1.5, 7, 1e5, 1e-305, 0.12345678901234567]")
     assert [type(each) for each in value] == [NumberText, float, int, float, NumberText, NumberText]
 
 
