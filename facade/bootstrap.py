@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from facade.adapters.admin_aiohttp import AdminPages, AdminServer
-from facade.adapters.client_aiohttp import FacadeServer
 from facade.adapters.listening import Listener, allow_many_files, listen
 from facade.adapters.metrics_text import exposition
+from facade.adapters.pool_aiohttp import Pools
+from facade.adapters.server_aiohttp import FacadeServer
 from facade.adapters.state_file import StateFile
 from facade.adapters.telling import Log, Telling, decision_line
-from facade.adapters.upstream_aiohttp import Pools
 from facade.after import After
 from facade.core.decide import snapshot
 from facade.following import Following

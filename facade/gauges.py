@@ -11,7 +11,7 @@ from facade.adapters.metrics_text import Gauge, Metric, ReadCounter, Sample, fla
 from facade.core.breaker import Circuit
 
 if TYPE_CHECKING:
-    from facade.adapters.upstream_aiohttp import Pool
+    from facade.adapters.pool_aiohttp import Pool
     from facade.process import Facade
 
 _CIRCUIT = {Circuit.CLOSED: 0.0, Circuit.HALF_OPEN: 1.0, Circuit.OPEN: 2.0}

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from facade.adapters.client_aiohttp import FacadeServer
 from facade.adapters.listening import Listener
 from facade.adapters.plan_watch import Signature, signature
+from facade.adapters.pool_aiohttp import Pools
+from facade.adapters.server_aiohttp import FacadeServer
 from facade.adapters.telling import Log, Telling
-from facade.adapters.upstream_aiohttp import Pools
 from facade.core.forwarded import networks
 from facade.core.incoming import Project
 from facade.core.trace import via_name

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.facade_bench import Got, RawClient, RawUpstream, Running, ask, facade, ok, request
+from tests.integration.facade_bench import Got, RawClient, RawUpstream, ask, ok, request
+from tests.integration.facade_process import Running, facade
 
 OURS = {b"via", b"connection", b"transfer-encoding"}
 ANSWERS: dict[str, bytes] = {

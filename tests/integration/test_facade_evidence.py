@@ -16,20 +16,17 @@ from migration.secret import project_secret
 from shadow.core.frames import Decoder, Exchange, ExchangeFrame
 from shadow.tap import shadow_token
 from tests.integration.facade_bench import (
-    SHOW,
-    Backend,
     Got,
     RawClient,
     RawUpstream,
-    Running,
     ask,
-    facade,
     free_port,
     hang_up,
     ok,
     request,
     until,
 )
+from tests.integration.facade_process import SHOW, Backend, Running, facade
 
 
 class Listening:

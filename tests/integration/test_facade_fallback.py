@@ -13,20 +13,8 @@ from pathlib import Path
 import pytest
 
 from migration.core.stages import ReadStage
-from tests.integration.facade_bench import (
-    SHOW,
-    Backend,
-    Got,
-    RawClient,
-    RawUpstream,
-    Running,
-    ask,
-    facade,
-    hang_up,
-    ok,
-    request,
-    until,
-)
+from tests.integration.facade_bench import Got, RawClient, RawUpstream, ask, hang_up, ok, request, until
+from tests.integration.facade_process import SHOW, Backend, Running, facade
 
 
 @contextlib.contextmanager

@@ -1,82 +1,32 @@
-"""Start, reload, drain, outages of ledger and flags: none of them changes a user's answer."""
+"""Start, reload, drain: none of them costs a user an answer."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from migration.core.stages import ReadStage
-from tests.integration.facade_bench import (
+from tests.integration.facade_bench import RawClient, RawUpstream, ask, free_port, ok, request, until
+from tests.integration.facade_clients import Asking
+from tests.integration.facade_process import (
     FAST,
-    LIST,
     ROOT,
     SHOW,
     Backend,
-    RawClient,
-    RawUpstream,
     Running,
-    ask,
     facade,
-    free_port,
-    ok,
-    request,
-    set_row,
     start_facade,
-    until,
     write_plan,
 )
-
-
-class _Asking:
-    """Clients that keep asking, on kept connections; `wrong` is all that was not an expected answer."""
-
-    def __init__(self, port: int, expected: set[bytes], clients: int = 4) -> None:
-        self.wrong: list[str] = []
-        self.answers = 0
-        self._port, self._expected = port, expected
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(clients)]
-
-    def __enter__(self) -> _Asking:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(20)
-
-    def some(self, count: int = 50) -> None:
-        """Wait for more answers."""
-        target = self.answers + count
-        until(lambda: self.answers >= target or self.wrong, "answers")
-        assert self.wrong == []
-
-    def _ask(self) -> None:
-        with RawClient(self._port) as client:
-            while not self._stop.is_set():
-                try:
-                    reply = client.ask("GET", "/api/products/1", "X-Key: k")
-                    if reply.status != 200 or reply.body not in self._expected:
-                        self.wrong.append(f"{reply.head!r} {reply.body!r}")
-                except (OSError, IndexError) as error:
-                    self.wrong.append(repr(error))
-                    return
-                self.answers += 1
-                time.sleep(0.002)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +106,7 @@ def test_after_a_restart_without_ledger_and_flags_the_last_state_is_served(
 
 def test_a_hundred_reloads_fail_no_request(tmp_path: Path, sides: tuple[RawUpstream, RawUpstream]) -> None:
     plan = tmp_path / "plan.toml"
-    with _canary(tmp_path, sides) as front, _Asking(front.port, {b"extracted"}) as asking:
+    with _canary(tmp_path, sides) as front, Asking(front.port, {b"extracted"}) as asking:
         text = plan.read_text("utf-8")
         taken = 'strangler_plan_reloads_total{outcome="taken"}'
         for number in range(100):
@@ -223,109 +173,3 @@ def test_a_drain_has_an_end(tmp_path: Path) -> None:
         started = time.monotonic()
         front.stop(timeout=10)
         assert time.monotonic() - started < 6
-
-
-# Outages
-
-
-def _locked(front: Running) -> Callable[[], None]:
-    connection = sqlite3.connect(front.directory / ".strangler" / "ledger.db", isolation_level=None)
-    connection.execute("BEGIN EXCLUSIVE")
-    return connection.close
-
-
-def _deleted(front: Running) -> Callable[[], None]:
-    ledger = front.directory / ".strangler" / "ledger.db"
-    aside = ledger.with_suffix(".aside")
-    ledger.rename(aside)
-
-    def back() -> None:
-        aside.rename(ledger)
-
-    return back
-
-
-def _corrupt(front: Running) -> Callable[[], None]:
-    ledger = front.directory / ".strangler" / "ledger.db"
-    kept = ledger.read_bytes()
-    ledger.write_bytes(b"this is no database" * 500)
-
-    def back() -> None:
-        ledger.write_bytes(kept)
-
-    return back
-
-
-def _flags_truncated(front: Running) -> Callable[[], None]:
-    kept = front.flags_file.read_bytes()
-    front.flags_file.write_bytes(kept[: len(kept) // 2])
-
-    def back() -> None:
-        front.flags_file.write_bytes(kept)
-
-    return back
-
-
-def _flags_removed(front: Running) -> Callable[[], None]:
-    kept = front.flags_file.read_bytes()
-    front.flags_file.unlink()
-
-    def back() -> None:
-        front.flags_file.write_bytes(kept)
-
-    return back
-
-
-OUTAGES = {
-    "the ledger is locked": (_locked, "ledger"),
-    "the ledger is deleted": (_deleted, "ledger"),
-    "the ledger is no database": (_corrupt, "ledger"),
-    "the flags are truncated": (_flags_truncated, "flags"),
-    "the flags are removed": (_flags_removed, "flags"),
-}
-
-
-@pytest.mark.parametrize("outage", OUTAGES)
-def test_an_outage_changes_no_answer_and_is_told(
-    tmp_path: Path, sides: tuple[RawUpstream, RawUpstream], outage: str
-) -> None:
-    begin, what = OUTAGES[outage]
-    with _canary(tmp_path, sides, stale_after="1s") as front, _Asking(front.port, {b"extracted"}) as asking:
-        end = begin(front)
-        until(lambda: front.ready()[what]["problem"], "the outage to be noticed", 15)
-        if what == "flags":
-            until(lambda: front.ready()["flags"]["stale"], "the flags to be stale")
-        asking.some()
-        end()
-        until(lambda: front.ready()[what]["problem"] is None, "the recovery", 15)
-        asking.some()
-        if what == "ledger":
-            set_row(front.ledger_url, SHOW, ReadStage.SHADOW, 0)
-            asking._expected = {b"legacy", b"extracted"}
-            until(
-                lambda: ask(front.port, "GET", "/api/products/1", "X-Key: k").body == b"legacy", "a rollback"
-            )
-    assert asking.wrong == []
-
-
-def test_a_rollback_reaches_users_within_a_second_under_load(
-    tmp_path: Path, sides: tuple[RawUpstream, RawUpstream]
-) -> None:
-    with _canary(tmp_path, sides) as front, _Asking(front.port, {b"legacy", b"extracted"}, 8) as asking:
-        asking.some()
-        set_row(front.ledger_url, SHOW, ReadStage.SHADOW, 0)
-        written = time.monotonic()
-        until(lambda: ask(front.port, "GET", "/api/products/1", "X-Key: k").body == b"legacy", "the rollback")
-        assert time.monotonic() - written < 1
-    assert asking.wrong == []
-
-
-def test_the_state_that_is_kept_names_every_route(
-    tmp_path: Path, sides: tuple[RawUpstream, RawUpstream]
-) -> None:
-    with _canary(tmp_path, sides) as front:
-        front.serves(LIST, ReadStage.SHADOW, 0)
-        kept = tmp_path / ".strangler" / "facade-state.json"
-        saved = json.loads(kept.read_text("utf-8"))
-        assert {row["route"]: row["stage"] for row in saved["routes"]} == {SHOW: "live", LIST: "shadow"}
-        assert kept.stat().st_mode & 0o777 == 0o600

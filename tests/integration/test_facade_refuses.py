@@ -9,18 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from migration.core.stages import ReadStage
-from tests.integration.facade_bench import (
-    LIST,
-    SHOW,
-    Got,
-    RawClient,
-    RawUpstream,
-    Running,
-    ask,
-    facade,
-    ok,
-    request,
-)
+from tests.integration.facade_bench import Got, RawClient, RawUpstream, ask, ok, request
+from tests.integration.facade_process import LIST, SHOW, Running, facade
 
 
 def _answer(got: Got, _socket: socket.socket) -> bytes:

@@ -11,18 +11,8 @@ import pytest
 
 from migration.core.bucket import bucket
 from migration.core.stages import ReadStage
-from tests.integration.facade_bench import (
-    SHOW,
-    Got,
-    RawUpstream,
-    Running,
-    ask,
-    facade,
-    ok,
-    set_flags,
-    set_row,
-    until,
-)
+from tests.integration.facade_bench import Got, RawUpstream, ask, ok, until
+from tests.integration.facade_process import SHOW, Running, facade, set_flags, set_row
 
 FLAG = f"strangler.{SHOW}"
 HTML = "Accept: text/html,*/*"

@@ -12,17 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.facade_bench import (
-    Backend,
-    RawClient,
-    Reply,
-    Running,
-    ask,
-    facade,
-    read_head,
-    request,
-    until,
-)
+from tests.integration.facade_bench import RawClient, Reply, ask, read_head, request, until
+from tests.integration.facade_process import Backend, Running, facade
 
 SMALL = 64 * 1024 * 1024
 QUICK = {

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.facade_bench import Got, RawUpstream, Running, ask, facade, ok
+from tests.integration.facade_bench import Got, RawUpstream, ask, ok
+from tests.integration.facade_process import Running, facade
 
 TRUSTED = 'trusted_proxies = ["127.0.0.0/8", "10.0.0.0/8"]'
 

@@ -11,19 +11,17 @@ import pytest
 
 from migration.core.stages import ReadStage
 from tests.integration.facade_bench import (
-    SHOW,
-    Backend,
     Got,
     RawClient,
     RawUpstream,
     ask,
-    facade,
     free_port,
     hang_up,
     ok,
     request,
     until,
 )
+from tests.integration.facade_process import SHOW, Backend, facade
 
 
 def _head_with_length(got: Got, _socket: socket.socket) -> bytes:
