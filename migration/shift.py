@@ -104,7 +104,7 @@ async def start_shadow(
     person: Person,
     now: float,
 ) -> Moved:
-    """Mirror `sample` % of keys; a route at legacy becomes shadow; a hold stays. GateRefused if it may not."""
+    """Mirror `sample` % of keys; a route at legacy becomes shadow, a hold stays. GateRefused: it may not."""
     if not 1 <= sample <= 100:
         raise Refused(f"{sample} % is no share to mirror; give 1 to 100")
     state = await _state(ledger, route)

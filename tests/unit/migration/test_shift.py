@@ -160,10 +160,10 @@ async def test_comparing_again_leaves_a_hold_because_it_says_nothing_about_users
     desk = Desk(S.SHADOW, 0, 25, hold=True, hold_reason="rolled back by anna")
     if mirror:
         await start_shadow(
-            desk.ledger, desk.writer, ROUTE, PART, sample=mirror, evidence=NO_EVIDENCE, person=ANNA, now=1.0
+            desk.ledger, desk.flags, ROUTE, PART, sample=mirror, evidence=NO_EVIDENCE, person=ANNA, now=1.0
         )
     else:
-        await stop_shadow(desk.ledger, desk.writer, ROUTE, PART, person=ANNA, now=1.0)
+        await stop_shadow(desk.ledger, desk.flags, ROUTE, PART, person=ANNA, now=1.0)
     assert (desk.state.mirror_pct, desk.state.hold, desk.state.hold_reason) == (
         mirror,
         True,
