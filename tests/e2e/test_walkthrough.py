@@ -73,8 +73,9 @@ class Reader:
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
     reader = Reader(tmp_path, {port: free_port() for port in PORTS})
-    for name in ("docs", "slices", "extracted", "legacy_monolith"):
+    for name in ("docs", "extracted", "legacy_monolith"):
         (tmp_path / name).symlink_to(REPO / name)
+    shutil.copytree(REPO / "slices", tmp_path / "slices")
     shutil.copy(REPO / "plan.toml", tmp_path)
     facade = f"\n[facade]\nport = {reader.ports[8000]}\nadmin_port = {reader.ports[8001]}\n"
     plan = tmp_path / "plan.toml"
