@@ -36,6 +36,7 @@ format: install ## Let ruff format and mend what it can
 
 bench: install ## Measure (QUICK=1: a minute)
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
+	-$(BIN)/python -m bench.compare $(if $(QUICK),--rounds 3)
 
 docs: install ## Write the generated pages anew, then check every link and command in the docs
 	$(BIN)/python -m tools.docs

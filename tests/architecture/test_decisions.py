@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.architecture.locks import SERVICES, pins
-from tests.architecture.tree import REPO, project
+from tests.architecture.tree import REPO, ROOMS, project
 
 FOLDER = REPO / "docs" / "decisions"
 RECORDS = sorted(FOLDER.glob("[0-9]*.md"))
@@ -52,6 +52,18 @@ def _rows() -> dict[str, tuple[str, str, str]]:
 
 def test_every_dependency_has_its_reason_and_nothing_else_has() -> None:
     assert set(_rows()) == set(_wanted())
+
+
+# What is imported under another name; tzdata is data, which zoneinfo finds.
+IMPORTED_AS = {"unleashclient": "yggdrasil_engine", "tzdata": "zoneinfo"}
+
+
+@pytest.mark.parametrize("requirement", project()["project"]["dependencies"])
+def test_a_dependency_at_run_time_is_used_by_a_room(requirement: str) -> None:
+    name = canonicalize_name(Requirement(requirement).name)
+    used = re.compile(rf"^\s*(?:import|from) {IMPORTED_AS.get(name, name)}\b", re.MULTILINE)
+    rooms = [path for room in ROOMS for path in (REPO / room).rglob("*.py")]
+    assert any(used.search(path.read_text(encoding="utf-8")) for path in rooms)
 
 
 @pytest.mark.parametrize("name", sorted(_wanted()))
