@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import random
 import sys
 import time
@@ -33,6 +34,7 @@ async def serve(
     tell: Callable[[str], None] = tell_stderr,
 ) -> None:
     """Compare until `stop`; `reload` reads the plan again. ShadowError when it cannot start or go on."""
+    gc.freeze()  # bodies come and go by the million: what stays need not be looked through each time
     rng = random.SystemRandom()  # which exchange is drawn must not be guessable by who sends them
     store = open_evidence(plan.evidence.url)
     asker = HttpAsker()

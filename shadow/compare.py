@@ -9,7 +9,7 @@ from typing import Literal
 from shadow.core.differences import Difference, Kind
 from shadow.core.encodings import Undecodable, decode
 from shadow.core.headers import Headers, compare_headers, first
-from shadow.core.json_text import Json, TooDeep, Unparseable, canonical, parse
+from shadow.core.json_text import Json, TooDeep, Unparseable, canonical, parse, read
 from shadow.core.rules import RuleSet, apply_rules
 from shadow.core.walk import Budgets, Walked, walk
 
@@ -109,13 +109,15 @@ def compare_bodies(control: bytes, candidate: bytes, rules: RuleSet, budgets: Bu
     if control == candidate:
         return Comparison("match")
     try:
-        old = parse(control)
+        old, old_text = read(control)
     except Unparseable:
         return Comparison("mismatch", (_by_bytes(control, candidate),))
     try:
-        new = parse(candidate)
+        new, new_text = read(candidate)
     except Unparseable as error:
         return Comparison("mismatch", (_unreadable(control, "unparseable", str(error)),))
+    if old_text is not None and old_text == new_text:
+        return Comparison("match")
     return _compare_values(old, new, rules, budgets)
 
 
@@ -133,8 +135,6 @@ def _digest(body: bytes) -> str:
 
 def _compare_values(old: Json, new: Json, rules: RuleSet, budgets: Budgets) -> Comparison:
     try:
-        if canonical(old) == canonical(new):
-            return Comparison("match")
         applied = apply_rules(rules, old, new)
         old, new = applied.old, applied.new
         fired, evened = applied.fired, applied.evened

@@ -110,7 +110,7 @@ class Examiner:
         if exchanges > 0:
             lane = self._lanes.get(route)
             rules_hash = lane.rules.hash if lane else ""
-            count = self._recorder.tally.latest(route, rules_hash, self._clock())
+            count = self._recorder.tally.latest(route, rules_hash)
             self._recorder.tally.lose(count, reason, exchanges)
 
     def _begin(self, instance: str, exchange: Exchange, lane: _Lane) -> None:

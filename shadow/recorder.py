@@ -14,14 +14,13 @@ from random import Random
 import orjson
 
 from shadow.core.accounts import Accounts
-from shadow.core.rows import Batch, Snapshot
+from shadow.core.rows import FAILURES, Batch, Snapshot
 from shadow.core.tally import Tally
 from shadow.errors import EvidenceError, EvidenceTakenOver
 from shadow.ports import EvidenceStore
 
 WRITE_EVERY = 0.25  # seconds
 _REMIND = 30.0  # seconds between two lines about a store that keeps failing
-FAILURES = "write_failures"
 
 
 class Recorder:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from migration.adapters.sql_engine import open_engine, sqlite_path, transaction
 from shadow.adapters import evidence_rows as rows
 from shadow.adapters import evidence_tables as tables
-from shadow.core.rows import SMALLEST, Batch, CountRow, RouteRows, Snapshot
+from shadow.core.rows import SMALLEST, Batch, CountRow, RouteRows, Snapshot, current_count
 from shadow.errors import EvidenceError, EvidenceTakenOver
 
 Row = TypeVar("Row")
@@ -150,9 +150,10 @@ def _snapshot(connection: Connection) -> Snapshot:
 def _route_rows(connection: Connection, route: str, rules_hash: str, samples: bool) -> RouteRows:
     newest = select(tables.COUNTS).where(tables.COUNTS.c.route == route).order_by(tables.COUNTS.c.last.desc())
     counts = _all(connection, newest, rows.count_row)
-    current = next((row for row in counts if row.key.rules_hash == rules_hash), None)
+    current = current_count(counts, rules_hash)
     counters = select(tables.NOT_COMPARED).where(tables.NOT_COMPARED.c.route == route)
-    whole = RouteRows(counts, current, counters=_all(connection, counters, rows.counter_row))
+    meta = {row.name: row.value for row in connection.execute(select(tables.META))}
+    whole = RouteRows(counts, current, counters=_all(connection, counters, rows.counter_row), meta=meta)
     return whole if current is None else _with_findings(connection, whole, current, samples)
 
 

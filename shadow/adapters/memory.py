@@ -16,6 +16,7 @@ from shadow.core.rows import (
     SampleRow,
     SessionRow,
     Snapshot,
+    current_count,
 )
 from shadow.errors import EvidenceError, EvidenceTakenOver
 from shadow.ports import Question, Reply
@@ -70,9 +71,9 @@ class MemoryEvidence:
         mine = sorted(
             (row for row in self._counts.values() if row.key.route == route), key=lambda row: -row.last
         )
-        current = next((row for row in mine if row.key.rules_hash == rules_hash), None)
+        current = current_count(mine, rules_hash)
         counters = tuple(row for row in self._counters.values() if row.route == route)
-        whole = RouteRows(tuple(mine), current, counters=counters)
+        whole = RouteRows(tuple(mine), current, counters=counters, meta=dict(self._meta))
         return whole if current is None else self._with_findings(whole, current.key.id, samples)
 
     def _with_findings(self, whole: RouteRows, count_id: str, samples: bool) -> RouteRows:

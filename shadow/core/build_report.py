@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
 from migration.core.plan import EvidenceSettings, Plan, Route
 from shadow.core.accounts import ACCOUNTED
@@ -23,11 +24,11 @@ from shadow.core.report import (
     TrafficView,
     VerdictView,
 )
-from shadow.core.rows import SMALLEST, CountRow, FindingRow, RouteRows
+from shadow.core.rows import FAILURES, SMALLEST, CountRow, FindingRow, RouteRows
 from shadow.core.rules import rule_name
 from shadow.core.sample import view
 from shadow.core.sketch import KeySketch
-from shadow.core.words import percent
+from shadow.core.words import count_of, percent
 
 _WORST_FIRST = [Impact.BREAKING.value, Impact.BEHAVIOUR.value, Impact.ORDER.value, Impact.ADDITIVE.value]
 _CONFIRMED = 2  # trials
@@ -191,7 +192,7 @@ def _coverage(stored: RouteRows) -> CoverageView:
 
 
 def _notices(stored: RouteRows, limits: EvidenceSettings) -> tuple[str, ...]:
-    found = list(stored.notices)
+    found = _write_failures(stored.meta.get(FAILURES))
     if limits.demo:
         found.append(
             f"demo limits: p0 = {percent(limits.p0)}, sessions end after {limits.session_idle:g} s, "
@@ -204,3 +205,12 @@ def _notices(stored: RouteRows, limits: EvidenceSettings) -> tuple[str, ...]:
     if len(stored.counts) > 1:
         found.append(f"{len(stored.counts)} counts were started for this route; each may be wrong by itself")
     return tuple(found)
+
+
+def _write_failures(stored: str | None) -> list[str]:
+    if stored is None:
+        return []
+    told = json.loads(stored)
+    when = datetime.fromtimestamp(told["last_at"], UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    times = count_of(told["times"], "time")
+    return [f"the evidence could not be written {times}, last at {when}, and was later: {told['last_error']}"]

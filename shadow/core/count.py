@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shadow.core.differences import Difference
-from shadow.core.rows import CountKey, CountRow
+from shadow.core.rows import NEVER, CountKey, CountRow
 from shadow.core.sketch import KeySketch
 
 MATCH, MISMATCH, ACCEPTED = "match", "mismatch", "accepted"
@@ -79,7 +79,8 @@ class Count:
 
     def observe(self, seen: Observation) -> None:
         """Add one exchange to everything but the trials."""
-        self.first, self.last = min(self.first, seen.at), max(self.last, seen.at)
+        first = seen.at if self.first == NEVER else self.first
+        self.first, self.last = min(first, seen.at), max(self.last, seen.at)
         self.outcomes[seen.outcome] += 1
         if seen.outcome == UNDECIDED:
             self.undecided[seen.reason] += 1

@@ -58,11 +58,20 @@ class Normalised(str):
 
 def parse(body: bytes) -> Json:
     """The value of a JSON body; Unparseable says what is wrong with it."""
+    return read(body)[0]
+
+
+def read(body: bytes) -> tuple[Json, bytes | None]:
+    """The value of a JSON body with its canonical bytes; None where it is too deep to be written."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Unparseable(str(error)) from None
-    return value if _is_plain(body, value) else _parse_carefully(body)
+    text = _canonical_or_none(value)
+    if text is not None and _is_plain(body, text):
+        return value, text
+    value = _parse_carefully(body)
+    return value, _canonical_or_none(value)
 
 
 def canonical(value: Json) -> bytes:
@@ -81,18 +90,20 @@ def _as_fragment(value: object) -> orjson.Fragment:
     raise TypeError(type(value).__name__)
 
 
-def _is_plain(body: bytes, value: Json) -> bool:
-    """Whether no number is long and no key was dropped as a duplicate."""
+def _canonical_or_none(value: Json) -> bytes | None:
+    try:
+        return canonical(value)
+    except TooDeep:
+        return None
+
+
+def _is_plain(body: bytes, text: bytes) -> bool:
+    """Whether no number is long and no key was dropped as a duplicate; `text` is what was understood."""
     shape = body.translate(_SHAPE)
     if b"0" * (_MAX_DIGITS + 1) in shape or b"0e000" in shape or b"0e+000" in shape:
         return False
     # A colon is written as itself or as \u003a; so with none of the latter, each dropped pair misses a colon.
-    if b"\\u003" in body:
-        return False
-    try:
-        return body.count(b":") == canonical(value).count(b":")
-    except TooDeep:
-        return False
+    return b"\\u003" not in body and body.count(b":") == text.count(b":")
 
 
 def _parse_carefully(body: bytes) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,7 +79,9 @@ class SampleRow:
     payload: Mapping[str, Any]
 
 
+NEVER = 0.0  # the times of a count that holds only exchanges of which nothing is known
 SMALLEST = 5
+FAILURES = "write_failures"  # the name under which `meta` keeps how often writing failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +142,9 @@ class RouteRows:
     samples: tuple[SampleRow, ...] = ()
     counters: tuple[CounterRow, ...] = ()
     open_sessions: int = 0
-    notices: tuple[str, ...] = ()  # about the store itself
+    meta: Mapping[str, str] = field(default_factory=dict)  # about the store itself
+
+
+def current_count(counts: Iterable[CountRow], rules_hash: str) -> CountRow | None:
+    """The first of `counts` (newest first) under these rules in which anything was compared."""
+    return next((row for row in counts if row.key.rules_hash == rules_hash and row.first > NEVER), None)

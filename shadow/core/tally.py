@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from shadow.core.chance import Chance
 from shadow.core.count import MISMATCH, Count, Observation
 from shadow.core.differences import Difference, finding_id
-from shadow.core.rows import SMALLEST, Batch, CountKey, FindingRow, SampleRow, SessionRow, Snapshot
+from shadow.core.rows import NEVER, SMALLEST, Batch, CountKey, FindingRow, SampleRow, SessionRow, Snapshot
 from shadow.core.sketch import KeySketch
 
 MAX_SESSIONS = 100_000  # about 60 MB; more at once are no trials, and are counted
@@ -79,16 +79,16 @@ class Tally:
         del self.counts[oldest.id]  # what is stored of it stays stored
         return True
 
-    def latest(self, route: str, rules_hash: str, at: float) -> Count:
-        """The route's count that saw an exchange last, or a first one with unknown builds."""
+    def latest(self, route: str, rules_hash: str) -> Count:
+        """The route's count that saw an exchange last, or one with unknown builds that saw none."""
         mine = [
             count
             for count in self.counts.values()
             if count.key.route == route and count.key.rules_hash == rules_hash
         ]
         if mine:
-            return self.count_for(max(mine, key=lambda count: count.last).key, at)
-        return self.count_for(CountKey(route, "", "", rules_hash), at)
+            return max(mine, key=lambda count: count.last)
+        return self.count_for(CountKey(route, "", "", rules_hash), NEVER)
 
     def observe(self, count: Count, seen: Observation) -> list[SampleWanted]:
         """Add one exchange; returns the samples to keep of it."""

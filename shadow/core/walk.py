@@ -103,7 +103,7 @@ class _Walker:
         self._spend(len(old))
         try:
             pairing = pair_items(old, new, self._pair_keys.get(generalise(old_path), "id"))
-        except TooDeep:
+        except (TooDeep, RecursionError):
             raise _Ended("depth") from None
         if pairing.reordered:
             self._differ(Kind.ORDER, old, new, old_path, new_path)

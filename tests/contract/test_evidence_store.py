@@ -74,7 +74,9 @@ def test_what_one_process_wrote_another_one_reads(opened: Open) -> None:
     writer, reader = opened(), opened()
     writer.take_over("w")
     writer.write(WHOLE, "w")
-    assert read(reader) == RouteRows((COUNT,), COUNT, (FINDING,), (SAMPLE,), read(reader).counters, 1)
+    found = read(reader)
+    assert found == RouteRows((COUNT,), COUNT, (FINDING,), (SAMPLE,), found.counters, 1, found.meta)
+    assert found.meta["x"] == "y"
     assert set(read(reader).counters) == set(COUNTERS)
     assert read(reader, samples=False).samples == ()
 
@@ -122,7 +124,7 @@ def test_a_process_that_was_replaced_cannot_write_any_more(opened: Open) -> None
     new.take_over("new")
     with pytest.raises(EvidenceTakenOver):
         old.write(WHOLE, "old")
-    assert read(new) == RouteRows()
+    assert read(new).counts == ()
 
 
 def test_the_current_count_is_the_newest_one_under_the_asked_rules(opened: Open) -> None:
@@ -136,6 +138,9 @@ def test_the_current_count_is_the_newest_one_under_the_asked_rules(opened: Open)
     assert [row.key for row in found.counts] == [other.key, newer.key, KEY]
     assert (found.current, found.open_sessions) == (newer, 0)
     assert read(store, "2" * 12).current is None
+    only_lost = replace(COUNT, key=replace(KEY, rules_hash="3" * 12), first=0.0, last=0.0)
+    store.write(Batch(counts=(only_lost,)), "w")
+    assert read(store, "3" * 12).current is None
 
 
 def test_a_large_batch_is_one_write(opened: Open) -> None:

@@ -77,7 +77,7 @@ def exchange(number: int = 1, *, body: Any = None, **changes: Any) -> Exchange:
         answered_by="legacy",
         status=200,
         response_headers=[(b"Content-Type", b"application/json"), (b"X-Build", b"legacy-1")],
-        body=orjson.dumps(content),
+        body=content if isinstance(content, bytes) else orjson.dumps(content),
         started_at=time.time(),
         elapsed_ms=3.0,
         fallback=False,
@@ -136,7 +136,8 @@ class Shadow:
         self.plan = plan
         self.said: list[str] = []
         self.stop = asyncio.Event()
-        self.task = asyncio.ensure_future(serve(plan, self.stop, lambda: self.plan, self.said.append))
+        self.reload: Callable[[], Plan] = lambda: self.plan
+        self.task = asyncio.ensure_future(serve(plan, self.stop, lambda: self.reload(), self.said.append))
 
     def report(self) -> RouteReport:
         store = open_evidence(self.plan.evidence.url)

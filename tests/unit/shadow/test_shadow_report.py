@@ -239,7 +239,11 @@ def test_notices_say_what_the_numbers_cannot() -> None:
     notices = " | ".join(reported(stored(), demo=True, build="unknown").notices)
     for part in ("demo limits: p0 = 1 %", "goes unnoticed", "1 sessions were not opened", "2 counts"):
         assert part in notices
-    assert reported(replace(stored(), notices=("evidence failed",))).notices[0] == "evidence failed"
+    failed = {"times": 3, "last_at": 0.0, "last_error": "disk full"}
+    told = reported(replace(stored(), meta={"write_failures": json.dumps(failed)})).notices[0]
+    assert told == (
+        "the evidence could not be written 3 times, last at 1970-01-01 00:00:00 UTC, and was later: disk full"
+    )
 
 
 def test_the_json_has_a_version_and_names_what_is_not_measured() -> None:

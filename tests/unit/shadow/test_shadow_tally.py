@@ -13,7 +13,7 @@ from shadow.core import tally as tally_module
 from shadow.core.accounts import Accounts
 from shadow.core.count import Count
 from shadow.core.differences import Kind, in_body
-from shadow.core.rows import Batch, CounterRow, SampleRow, Snapshot
+from shadow.core.rows import Batch, CounterRow, SampleRow, SessionRow, Snapshot
 from shadow.core.sketch import KEPT, KeySketch
 from shadow.core.tally import CHANGING, MAX_COUNTS, Tally
 from tests.unit.shadow.builders import NOW, ROUTE, count_key, seen
@@ -171,15 +171,27 @@ def test_a_session_of_a_forgotten_count_just_ends() -> None:
 
 def test_losses_without_a_build_belong_to_the_latest_count_of_the_route() -> None:
     tally = fresh()
-    assert tally.latest(ROUTE, "r", NOW).key.build_new == ""
+    unknown = tally.latest(ROUTE, "r")
+    assert (unknown.key.build_new, unknown.last) == ("", 0.0)
     old = tally.count_for(count_key(rules_hash="r"), NOW)
     new = tally.count_for(count_key(rules_hash="r", build_new="n"), NOW)
     old.observe(seen(at=NOW))
     new.observe(seen(at=NOW + 9))
-    assert tally.latest(ROUTE, "r", NOW) is new
+    assert tally.latest(ROUTE, "r") is new
     tally.lose(new, "cut", 3)
     tally.lose(new, "cut", 0)
     assert (new.outcomes["lost"], new.lost["cut"]) == (3, 3)
+    unknown.observe(seen("undecided", at=NOW + 1, status=0, reason="comparison_failed"))
+    assert (unknown.first, unknown.last, unknown.statuses) == (NOW + 1, NOW + 1, {})
+
+
+def test_a_finding_that_is_no_longer_kept_confirms_nothing() -> None:
+    tally = fresh(
+        1, Snapshot(sessions=(SessionRow(count_key().id, key(1), NOW, NOW, 1, "mismatch", ("gone",)),))
+    )
+    count = tally.count_for(count_key(), NOW)
+    assert ended(tally) == 1
+    assert (count.k, tally.changes().findings) == (1, ())
 
 
 def test_a_caught_injection_is_told_from_a_missed_one() -> None:

@@ -99,6 +99,10 @@ def test_items_too_deep_to_be_written_end_the_walk() -> None:
     for _ in range(400):
         deep = [deep]
     assert walked([deep, 1], [deep, 2]).ended_by == "depth"
+    deepest, other = [1], [2]
+    for _ in range(5000):
+        deepest, other = [deepest], [other]  # type: ignore[list-item]
+    assert walked([deepest], [other]).ended_by == "depth"
 
 
 def test_time_that_runs_out_ends_the_walk() -> None:
