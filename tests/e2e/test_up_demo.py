@@ -1,0 +1,148 @@
+"""Given the first command that anybody types, when it is ended in whatever way, then nothing of it stays."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.system import REPO, STRANGLER, eventually
+from tools.servers.process import Process, free_port
+
+pytestmark = pytest.mark.slow
+PORTS = (8000, 8001, 5001, 5002)  # as the sample's plan has them; each demo gets its own
+PARTS = ("legacy_monolith", "extracted.catalog", "run facade", "run shadow", "run conductor", "desk.demo")
+MARK = "STRANGLER_TEST_OF"
+
+
+class Demo:
+    """`strangler up --demo` in a folder and on ports of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.ports = {port: free_port() for port in PORTS}
+        shutil.copytree(REPO / "slices", home / "slices")
+        text = (REPO / "plan.toml").read_text(encoding="utf-8")
+        for port in (5001, 5002):
+            text = text.replace(f":{port}", f":{self.ports[port]}")
+        text += f"\n[facade]\nport = {self.ports[8000]}\nadmin_port = {self.ports[8001]}\n"
+        (home / "plan.toml").write_text(text, encoding="utf-8")
+        self.environment = {"PYTHONPATH": str(REPO), "NO_COLOR": "1", MARK: str(home)}
+        self.process = Process(
+            [*STRANGLER, "up", "--demo"], log=home / "up.log", directory=home, environment=self.environment
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[8000]}"
+
+    def start(self) -> None:
+        """Start it and wait until it has printed its URLs: two minutes are what the README promises."""
+        self.process.start()
+        self.process.wait_for_line("Ctrl-C stops everything", within=120)
+
+    def again(self) -> subprocess.CompletedProcess[str]:
+        """Type the command once more, in a second terminal."""
+        return subprocess.run(
+            [*STRANGLER, "up", "--demo"], cwd=self.home, env={**os.environ, **self.environment},
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+
+    def running(self) -> list[str]:
+        """The command lines of all that was started by it, whoever is its parent now."""
+        mark = f"{MARK}={self.home}".encode()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mark in (process / "environ").read_bytes().split(b"\0"):
+                    found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        return found
+
+    def is_gone(self) -> None:
+        """Nothing of it runs, and its ports are free."""
+        eventually("all processes have ended", lambda: not self.running(), within=20, show=self.running)
+        for port in self.ports.values():
+            socket.create_server(("127.0.0.1", port)).close()
+
+    def ledger(self) -> list[tuple[str, str, int, int]]:
+        """What the ledger says of each route."""
+        query = "SELECT route, stage, mirror_pct, version FROM route_state ORDER BY route"
+        with closing(sqlite3.connect(self.home / ".strangler" / "ledger.db")) as ledger:
+            assert ledger.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            return ledger.execute(query).fetchall()
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    demo = Demo(tmp_path)
+    yield demo
+    demo.process.terminate(within=30)
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """As a shell does for `strangler up --demo &` in a script: children inherit it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("shell", [contextlib.nullcontext, _interrupts_ignored], ids=["typed", "in a script"])
+def test_the_first_command_prints_its_urls_and_ctrl_c_leaves_no_process_and_no_lost_row(
+    demo: Demo, shell: Callable[[], contextlib.AbstractContextManager[None]]
+) -> None:
+    with shell():
+        demo.start()
+    for port in demo.ports.values():
+        assert f"http://127.0.0.1:{port}/" in demo.process.log(1_000_000)
+    assert httpx.get(f"{demo.url}/", timeout=5).status_code == 200
+    assert [part for part in PARTS if not any(part in line for line in demo.running())] == []
+    eventually("all is compared", lambda: {row[1] for row in demo.ledger()} == {"shadow"}, within=15)
+    before = demo.ledger()
+    demo.process.signal(signal.SIGINT)
+    eventually("it ends", lambda: not demo.process.running, within=30)
+    assert demo.process.terminate() == 130
+    demo.is_gone()
+    assert demo.ledger() == before
+    assert "Traceback" not in demo.process.log(1_000_000)
+
+
+def test_a_killed_up_leaves_no_process_and_starts_again_where_it_was(demo: Demo) -> None:
+    demo.start()
+    eventually("all is compared", lambda: {row[1] for row in demo.ledger()} == {"shadow"}, within=15)
+    before = demo.ledger()
+    os.kill(demo.process.pid, signal.SIGKILL)
+    demo.process.terminate()
+    demo.is_gone()
+    demo.start()
+    assert demo.ledger() == before
+
+
+def test_a_second_up_beside_a_running_one_is_refused_and_harms_nothing(demo: Demo) -> None:
+    demo.start()
+    second = demo.again()
+    assert second.returncode == 3
+    assert f"process {demo.process.pid}" in second.stderr
+    assert "Next:" in second.stderr
+    assert httpx.get(f"{demo.url}/", timeout=5).status_code == 200
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_a_taken_port_is_told_before_anything_starts(demo: Demo, port: int) -> None:
+    with socket.create_server(("127.0.0.1", demo.ports[port])):
+        done = demo.again()
+    assert done.returncode == 3
+    assert f"127.0.0.1:{demo.ports[port]}" in done.stderr
+    assert "Nothing was started" in done.stderr
+    assert demo.running() == []
+    assert not (demo.home / ".strangler" / "demo").exists()
