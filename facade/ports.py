@@ -97,6 +97,11 @@ class UpstreamConnection(Protocol):
         """Bytes of the body that are here already."""
         ...
 
+    @property
+    def ended(self) -> bool:
+        """Whether the whole body has been read."""
+        ...
+
     async def read(self) -> bytes:
         """Some bytes of the body, b"" at its end."""
         ...

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import date
+from functools import lru_cache
 
 from facade.admission import Admission
 from facade.after import After
@@ -26,6 +27,13 @@ from facade.settings import Limits
 from facade.sides import GetPool, Sides
 from migration.core.plan import Side
 from shadow.tap import is_shadow_call
+
+
+@lru_cache(maxsize=4)
+def _day(number: int) -> str:
+    """The date of a day counted from the epoch, UTC."""
+    return date.fromordinal(date(1970, 1, 1).toordinal() + number).isoformat()
+
 
 _DEFECT = Problem(500, "defect", "Something is wrong in the facade itself; its log says what.")
 
@@ -97,7 +105,7 @@ class Proxy:
             range_side(headers) if has_range(headers) else None,
         )
         now = time.time()
-        decision = decide(snapshot, asked, datetime.fromtimestamp(now, UTC).date().isoformat())
+        decision = decide(snapshot, asked, _day(int(now // 86_400)))
         passage = Passage(client, snapshot, request, decision, started, now, shadow)
         passage.side, passage.why = decision.side, decision.why
         return passage

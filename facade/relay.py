@@ -39,7 +39,7 @@ class Relay:
         client.begin(head.status, self._headers(passage, opened, project, token), head.body, first)
         if passage.copy is not None and first:
             passage.copy.add(first)
-        if head.body.there and not opened.complete:
+        if head.body.there and not opened.complete and not opened.connection.ended:
             await self._stream(passage, opened)
         uploaded = opened.upload is None or opened.upload.done()
         await client.finish(close=not uploaded)

@@ -18,7 +18,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from facade.adapters.short_turns import read_in_pieces
 from facade.core.clean import MAX_HEAD, MAX_HEADERS
 from facade.core.framing import NONE, Body, answer_body
-from facade.core.headers import Header, Headers, first, values
+from facade.core.headers import Fields, Header, Headers, first, values
 from facade.core.outgoing import request_head
 from facade.errors import UpstreamError
 from facade.ports import AnswerHead
@@ -123,7 +123,7 @@ class Connection:
             raise self._error("malformed", error) from None
         except (OSError, ClientError) as error:
             raise self._error("disconnected", error) from None
-        headers = message.raw_headers
+        headers = Fields(message.raw_headers)
         if sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD:
             raise self._error("malformed", ValueError(f"a head of more than {MAX_HEAD} bytes"))
         if message.code < 200 and message.code != 101:
@@ -141,6 +141,11 @@ class Connection:
             return b""
         return self._payload.read_nowait()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the whole body has been read."""
+        return self._payload.at_eof()
+
     async def read(self) -> bytes:
         """Some bytes of the body, b"" at its end."""
         try:
@@ -152,8 +157,7 @@ class Connection:
         """The exchange is over: keep the connection if nothing speaks against it."""
         if self._done:
             return
-        whole = self._payload.at_eof() or self._payload is EMPTY_PAYLOAD
-        if whole and self._reusable and not self._wire.should_close:
+        if self.ended and self._reusable and not self._wire.should_close:
             self._done = True
             self._pool.keep(self._wire)
         else:

@@ -17,6 +17,8 @@ _PRIVATE_ALREADY = frozenset({b"private", b"no-store"})
 _SHARED_ONLY = frozenset({b"public", b"s-maxage", b"proxy-revalidate"})
 _CONDITIONS = frozenset({b"if-none-match", b"if-match"})
 _RANGES = frozenset({b"range", b"if-range"})
+CONDITIONAL = (*_CONDITIONS, *_RANGES)
+"""Names of headers by which an answer depends on what the client has already."""
 
 
 def made_private(headers: Headers) -> list[Header]:
@@ -57,6 +59,8 @@ def conditions_for(headers: Headers, side: Side, *, two_sides: bool) -> list[Hea
     is, and never matches. `two_sides`: untagged validators may be the other side's, and only legacy, which
     gave them out before the canary began, is asked with them.
     """
+    if not any(values(headers, name) for name in _CONDITIONS):
+        return list(headers)
     result: list[Header] = []
     for name, value in headers:
         lower = name.lower()
@@ -77,7 +81,7 @@ def range_side(headers: Headers) -> Side | None:
 
 def has_range(headers: Headers) -> bool:
     """Whether only a part is asked for."""
-    return any(name.lower() == b"range" for name, _ in headers)
+    return bool(values(headers, b"range"))
 
 
 def ranges_for(headers: Headers, side: Side) -> list[Header]:

@@ -5,9 +5,11 @@ Names are compared with - and _ equal, because CGI and WSGI make them equal behi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import lru_cache
 
-from facade.core.headers import Header, Headers, elements, fold
+from facade.core.headers import Fields, Header, Headers, elements, fold
 from facade.core.problem import Problem
 from facade.core.refuse import refuse
 
@@ -25,12 +27,59 @@ _IDENTITY_PREFIXES = (b"x-forwarded-", b"x-auth-request-", b"x-ssl-client-", b"s
 # Frameworks that honour these route by them, past every decision made on the target.
 REWRITING = frozenset(b"x-original-url x-rewrite-url".split())
 OVERRIDES = frozenset(b"x-http-method-override x-http-method x-method-override".split())
-INTERNAL_PREFIX = b"x-strangler-"
-SHADOW = b"x-shadow"
 # A Connection header that names one of these would have us remove what the decision was based on.
 _NEVER_NAMED = frozenset(b"host content-length cookie authorization idempotency-key".split())
+_INTERNAL_PREFIXES = (b"x-strangler-", b"x-shadow")
 MAX_HEADERS = 100
 MAX_HEAD = 64 * 1024
+
+
+class Kind(IntEnum):
+    """What is done with a header of a given name; the greater ones leave their value behind."""
+
+    KEEP = 0
+    DROP = 1
+    FORWARDING = 2
+    CONNECTION = 3
+    UPGRADE = 4
+    OVERRIDE = 5
+    SHADOW = 6
+    TOKEN = 7
+    EXPECT = 8
+
+
+_KINDS = {
+    b"connection": Kind.CONNECTION,
+    b"upgrade": Kind.UPGRADE,
+    b"x-shadow": Kind.SHADOW,
+    b"x-strangler-token": Kind.TOKEN,
+    b"expect": Kind.EXPECT,
+    **dict.fromkeys(OVERRIDES, Kind.OVERRIDE),
+}
+
+
+@lru_cache(maxsize=2048)  # names are the clients' to choose: the cache is bounded, and so is each name
+def kind_of(name: bytes) -> Kind:
+    """What is done with headers called `name`, as it was spelled."""
+    folded = fold(name)
+    if folded in _KINDS:
+        kind = _KINDS[folded]
+        return Kind.DROP if kind is Kind.OVERRIDE and b"_" in name else kind
+    if folded in HOP_BY_HOP or is_internal(folded):
+        return Kind.DROP
+    if b"_" in name:
+        return Kind.DROP  # the servers behind us could take it for the name with a hyphen
+    return Kind.FORWARDING if is_forwarding(folded) else Kind.KEEP
+
+
+def is_forwarding(folded: bytes) -> bool:
+    """Whether a folded name speaks about the client in front of a proxy."""
+    return folded in FORWARDING or folded in IDENTITY or folded.startswith(_IDENTITY_PREFIXES)
+
+
+def is_internal(folded: bytes) -> bool:
+    """Whether a folded name is one that only we may set."""
+    return folded.startswith(_INTERNAL_PREFIXES) or folded in REWRITING
 
 
 @dataclass(slots=True)
@@ -40,8 +89,8 @@ class Clean:
     `forwarding` holds what a trusted peer said about the client; `shadow` and `token` are unverified.
     """
 
-    headers: list[Header]
-    forwarding: list[Header]
+    headers: Fields = field(default_factory=Fields)
+    forwarding: list[Header] = field(default_factory=list)
     shadow: bytes | None = None
     token: bytes | None = None
     override: bool = False
@@ -49,70 +98,63 @@ class Clean:
     upgrade: bool = False
 
 
-def is_forwarding(name: bytes) -> bool:
-    """Whether a folded name speaks about the client in front of a proxy."""
-    return name in FORWARDING or name in IDENTITY or name.startswith(_IDENTITY_PREFIXES)
-
-
-def is_internal(name: bytes) -> bool:
-    """Whether a folded name is one that only we may set."""
-    return name.startswith((INTERNAL_PREFIX, SHADOW)) or name in REWRITING
-
-
 def clean(raw: Headers, *, trusted: bool) -> Clean:
     """Sort the headers of a request; `trusted` says whether the peer may speak for clients.
 
     Raises Refused: 400 for a Connection that names what it must not, 431 for too many or too large headers.
     """
-    _check_size(raw)
-    named = _named_by_connection(raw)
-    result = Clean([], [])
-    for name, value in raw:
-        folded = fold(name)
-        if folded in named or folded in HOP_BY_HOP:
-            result.upgrade = result.upgrade or folded == b"upgrade"
-        elif not _take_out(result, folded, name, value, trusted=trusted):
-            result.headers.append((name, value))
-    return result
+    result = Clean()
+    kept, connection, size = result.headers, [], 0
+    for header in raw:
+        name, value = header
+        size += len(name) + len(value) + 4
+        kind = kind_of(name)
+        if kind is Kind.KEEP:
+            kept.append(header)
+        elif kind is Kind.CONNECTION:
+            connection.append(value)
+        elif kind is Kind.FORWARDING:
+            if trusted:
+                result.forwarding.append(header)
+        elif kind is not Kind.DROP:
+            _set_aside(result, kind, header)
+    _check_size(len(raw), size)
+    return _without_named(result, connection) if connection else result
 
 
-def _take_out(result: Clean, folded: bytes, name: bytes, value: bytes, *, trusted: bool) -> bool:
-    """Whether the header is not passed on as it is."""
-    if is_internal(folded):
-        if folded == SHADOW:
-            result.shadow = value
-        elif folded == b"x-strangler-token":
-            result.token = value
-    elif is_forwarding(folded):
-        if trusted and b"_" not in name:
-            result.forwarding.append((name, value))
-    elif folded == b"expect":
-        result.expect = value
-    elif b"_" not in name:
-        result.override = result.override or folded in OVERRIDES
-        return False
-    return True
+def _set_aside(result: Clean, kind: Kind, header: Header) -> None:
+    if kind is Kind.UPGRADE:
+        result.upgrade = True
+    elif kind is Kind.OVERRIDE:
+        result.override = True
+        result.headers.append(header)  # the application behind us may want it; we only do not repeat it
+    elif kind is Kind.SHADOW:
+        result.shadow = header[1]
+    elif kind is Kind.TOKEN:
+        result.token = header[1]
+    else:
+        result.expect = header[1]
 
 
-def _check_size(raw: Headers) -> None:
-    if len(raw) > MAX_HEADERS:
+def _check_size(count: int, size: int) -> None:
+    if count > MAX_HEADERS:
         raise refuse(
             431, "too_many_headers", f"The request has more than {MAX_HEADERS} header fields. Send fewer."
         )
-    if sum(len(name) + len(value) + 4 for name, value in raw) > MAX_HEAD:
+    if size > MAX_HEAD:
         raise refuse(431, "head_too_large", f"The headers are larger than {MAX_HEAD} bytes. Send fewer.")
 
 
-def _named_by_connection(raw: Headers) -> frozenset[bytes]:
-    found = [value for name, value in raw if fold(name) == b"connection"]
-    if not found:
-        return frozenset()
-    named = frozenset(element.replace(b"_", b"-") for element in elements(found))
+def _without_named(result: Clean, connection: list[bytes]) -> Clean:
+    """Take out what Connection names: it was meant for us alone."""
+    named = frozenset(element.replace(b"_", b"-") for element in elements(connection))
     if any(name in _NEVER_NAMED or is_forwarding(name) or is_internal(name) for name in named):
         raise refuse(
             400, "connection_names", "The Connection header names a field that is not hop-by-hop. Remove it."
         )
-    return named
+    if named - {b"close", b"keep-alive"}:
+        result.headers = Fields(header for header in result.headers if fold(header[0]) not in named)
+    return result
 
 
 def problem_of_upgrade(upgrade: bool, has_body: bool) -> Problem | None:

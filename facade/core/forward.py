@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from facade.core.caching import conditions_for, range_side, ranges_for
+from facade.core.caching import CONDITIONAL, conditions_for, range_side, ranges_for
 from facade.core.forwarded import forwarding_headers
-from facade.core.headers import Header, without
+from facade.core.headers import Header, values, without
 from facade.core.host import own_name
 from facade.core.incoming import Incoming
 from migration.core.plan import Plan, Route, Side
@@ -48,10 +48,10 @@ def forwarded_request(
     incoming: Incoming, to: Upstream, *, planned: bool, two_sides: bool, via: str, shadow: bool = False
 ) -> list[Header]:
     """The headers for `to`; `planned`: for a route of the plan, whose validators may carry our tags."""
-    headers = incoming.headers
-    if planned:
-        headers = conditions_for(headers, to.side, two_sides=two_sides)
-        headers = _ranged(headers, to.side, two_sides=two_sides)
+    asked = incoming.headers
+    headers: list[Header] = asked
+    if planned and any(values(asked, name) for name in CONDITIONAL):
+        headers = _ranged(conditions_for(asked, to.side, two_sides=two_sides), to.side, two_sides=two_sides)
     if to.sets_host or not incoming.host:
         headers = [(b"Host", own_name(to.url)), *without(headers, b"host")]
     headers = [*without(headers, b"x-request-id"), (b"X-Request-Id", incoming.id.encode())]

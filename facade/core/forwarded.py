@@ -29,6 +29,8 @@ def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
 
 def client_address(peer: str, forwarding: Headers, trusted: Sequence[Network]) -> str:
     """The nearest address that no trusted proxy vouches for; walked from our side, as each hop appended."""
+    if not is_trusted(peer, trusted):
+        return peer
     chain = [element.decode("latin-1") for element in elements(values(forwarding, b"x-forwarded-for"))]
     address = peer
     while chain and is_trusted(address, trusted):

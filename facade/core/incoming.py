@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from facade.core.clean import Clean, clean, problem_of_upgrade
 from facade.core.forwarded import Network, client_address, is_trusted, scheme_of
 from facade.core.framing import Body, check_version, host_of, request_body
-from facade.core.headers import Header, Headers, without
+from facade.core.headers import Fields, Headers, without
 from facade.core.key import Key, sticky_key
 from facade.core.methods import check_method, is_safe
 from facade.core.refuse import refuse
@@ -56,7 +56,7 @@ class Incoming:
     trace: str | None
 
     @property
-    def headers(self) -> list[Header]:
+    def headers(self) -> Fields:
         """The cleaned headers, in their order."""
         return self.clean.headers
 
@@ -72,16 +72,17 @@ def understand(head: Head, plan: Plan, project: Project, random: bytes) -> Incom
     `random` (16 bytes) becomes the request's id when it brought none. Refused says what is wrong with it.
     """
     check_version(head.version)
+    raw = Fields(head.headers)
     check_method(head.method, plan.facade.methods)
     target = parse_target(head.method, head.target)
-    host = host_of(head.version, head.headers, target.authority)
-    body = request_body(head.version, head.headers)
+    host = host_of(head.version, raw, target.authority)
+    body = request_body(head.version, raw)
     _check_size(body, plan.facade.max_request_body)
     trusted = is_trusted(head.peer, project.trusted)
-    cleaned = clean(head.headers, trusted=trusted)
+    cleaned = clean(raw, trusted=trusted)
     _check_rest(cleaned, body, times_seen(cleaned.headers, project.via))
     if target.authority is not None:
-        cleaned.headers = [(b"Host", host), *without(cleaned.headers, b"host")]
+        cleaned.headers = Fields([(b"Host", host), *without(cleaned.headers, b"host")])
     return Incoming(
         method=head.method,
         target=target,

@@ -22,6 +22,9 @@ _REASONS = {
 }  # fmt: skip
 
 
+_DROPPED = HOP_BY_HOP - {b"proxy-authenticate"}
+
+
 def request_head(method: str, target: bytes, headers: Iterable[Header], body: Body) -> bytes:
     """The bytes of a request's head, framed by us."""
     lines = [method.encode() + b" " + target + b" HTTP/1.1"]
@@ -49,19 +52,21 @@ def answer_headers(status: int, headers: Headers, via: bytes) -> list[Header]:
 
     Content-Length stays where it stood; an answer that may not have one loses it (RFC 9110, section 8.6).
     """
-    named = {name.replace(b"_", b"-") for name in elements(values(headers, b"connection"))}
-    dropped = (HOP_BY_HOP | named) - {b"proxy-authenticate"}
+    dropped = _DROPPED
+    connection = elements(values(headers, b"connection"))
+    if connection and connection not in ([b"close"], [b"keep-alive"]):
+        dropped = dropped | {name.replace(b"_", b"-") for name in connection}
     if status == 204:
         dropped = dropped | {b"content-length"}
-    kept = _one_length([(name, value) for name, value in headers if fold(name) not in dropped])
+    kept = [(name, value) for name, value in headers if fold(name) not in dropped]
+    if len(values(headers, b"content-length")) > 1:
+        kept = _one_length(kept)
     return [*kept, (b"Via", b"1.1 " + via)]
 
 
 def _one_length(headers: list[Header]) -> list[Header]:
     """Equal Content-Lengths said twice are said once (RFC 9112, section 6.3)."""
-    first = next((at for at, (name, _) in enumerate(headers) if name.lower() == b"content-length"), None)
-    if first is None:
-        return headers
+    first = next((at for at, (name, _) in enumerate(headers) if name.lower() == b"content-length"), -1)
     return [
         header for at, header in enumerate(headers) if at == first or header[0].lower() != b"content-length"
     ]

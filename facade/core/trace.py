@@ -18,8 +18,11 @@ def via_name(secret: bytes) -> str:
 
 def times_seen(headers: Headers, name: str) -> int:
     """How often a request has passed a facade of this project."""
+    said = values(headers, b"via")
+    if not said:
+        return 0
     wanted = name.encode()
-    return sum(1 for hop in elements(values(headers, b"via")) if wanted in hop.split())
+    return sum(1 for hop in elements(said) if wanted in hop.split())
 
 
 def request_id(headers: Headers, random: bytes) -> str:
