@@ -18,6 +18,7 @@ from shadow.tap import reachable
 _CHUNK = 256 * 1024
 _PREDECESSOR = 10.0  # seconds the end of a sender's old connection is waited for
 _LAST_WORDS = 2.0  # seconds for what senders have sent already, when this process stops
+_ROOT = 0  # may read the socket anyway
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: SO_PEERCRED of unix(7)
 
 
@@ -107,6 +108,8 @@ class TapListener:
         finally:
             self._peers.discard(peer)
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def _converse(self, reader: asyncio.StreamReader) -> None:
         decoder = Decoder()
@@ -152,4 +155,4 @@ def _same_user(peer: socket.socket) -> bool:
         return True  # other systems: the socket's mode 0600 is all there is
     found = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     _, user, _ = _CREDENTIALS.unpack(found)
-    return user in (os.getuid(), 0)
+    return user in (os.getuid(), _ROOT)

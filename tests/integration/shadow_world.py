@@ -49,7 +49,7 @@ def make_plan(
         path=str(home / "plan.toml"),
         hash="0" * 16,
         legacy=Legacy("http://127.0.0.1:9", build_header="X-Build"),
-        services={"catalog": Service("catalog", service_url, timeout=0.5, build_header="X-Build")},
+        services={"catalog": Service("catalog", service_url, timeout=5.0, build_header="X-Build")},
         key=KeySource(),
         flags=FlagSettings("file", str(home / "flags.json")),
         ledger=LedgerSettings(f"sqlite:///{home}/ledger.db"),
