@@ -183,11 +183,11 @@ def told(before: RouteState, after: Change) -> str:
     """A change in a few words: "shadow → canary, 0 → 10 %"."""
     parts = [
         f"{before.stage.value} → {after.stage.value}" if after.stage is not before.stage else "",
-        f"cap {before.cap_pct} → {after.cap_pct} %" if after.cap_pct != before.cap_pct else "",
+        f"proven {before.cap_pct} → {after.cap_pct} %" if after.cap_pct != before.cap_pct else "",
         f"served {before.applied_pct} → {after.applied_pct} %"
         if after.applied_pct != before.applied_pct
         else "",
-        f"mirrored {before.mirror_pct} → {after.mirror_pct} %"
+        f"compared {before.mirror_pct} → {after.mirror_pct} %"
         if after.mirror_pct != before.mirror_pct
         else "",
     ]

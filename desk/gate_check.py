@@ -52,6 +52,11 @@ def ask(plan: Plan, route: Route, share: int | None, now: float) -> GateCheck:
     result = judge(route, plan.slices[route.slice_name], state, target, told.evidence, now)
     step = f"{target.stage.value} {target.pct} %" if target.pct else target.stage.value
     left = soak_left(route, state, now)
+    soaks = f"{left:.0f} s of {route.soak:.0f} s left"
+    # The next step is what `advance` takes, and that waits for the soak; a share that is named does not.
+    waits = bool(left) and share is None
+    if waits and result.outcome == "pass":
+        result = GateResult("wait", f"soaks: {soaks}")
     lines = [
         ("stage", True, f"reads={state.stage.value}, proven up to {state.cap_pct} %"),
         ("step", result.outcome == "pass", step),
@@ -67,8 +72,9 @@ def ask(plan: Plan, route: Route, share: int | None, now: float) -> GateCheck:
                 told.evidence.verdict == "READY",
                 f"{told.evidence.verdict} {told.numbers}".strip(),
             ),
-            ("no finding open", not told.top_finding, told.top_finding or "none"),
-            ("soaked (advance)", left == 0, f"{left:.0f} s of {route.soak:.0f} s left" if left else "yes"),
+            ("soaked", not waits, soaks if left else "yes"),
+            # To know, not to pass: a finding weighs by the trials in which it was seen.
+            ("worst finding", True, told.top_finding or "none"),
         ]
     )
     return GateCheck(route.id, step, result, tuple(lines))

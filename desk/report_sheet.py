@@ -29,7 +29,7 @@ def _verdict(report: RouteReport) -> Iterator[str]:
     if verdict.harm:
         yield f"  {verdict.harm}"
     yield f"  {numbers(report)}; limit {per_cent(verdict.p0)} %, error rate {per_cent(verdict.alpha)} %"
-    if verdict.word != "READY" and verdict.more:
+    if verdict.word == "INCONCLUSIVE" and verdict.more:
         yield f"  {verdict.more:,} more trials like the matching ones are needed ({verdict.needed:,} in all)"
     yield from (f"  note: {line}" for line in report.notices)
 
@@ -37,8 +37,8 @@ def _verdict(report: RouteReport) -> Iterator[str]:
 def _not_compared(report: RouteReport) -> Iterator[str]:
     traffic = report.traffic
     yield ""
-    ever = f"{traffic.eligible:,} eligible, {traffic.tapped:,} tapped since ever"
-    yield f"Compared {compared(report):,} in this count; {ever}."
+    yield f"Compared {compared(report):,} exchanges in this count. In all counts together:"
+    yield f"  exchanges     {traffic.eligible:,} eligible, {traffic.tapped:,} reached the comparison"
     yield f"  outcomes      {counts(traffic.outcomes)}; in flight {traffic.in_flight}"
     yield f"  not compared  {counts(traffic.not_compared)}"
     if any(traffic.undecided.values()):
@@ -59,7 +59,8 @@ def counts(values: Mapping[str, int]) -> str:
 def _findings(report: RouteReport) -> Iterator[str]:
     found = worst_first(report.findings)
     yield ""
-    yield f"{len(found)} finding(s), worst first." if found else "No finding in this count."
+    many = "1 finding" if len(found) == 1 else f"{len(found):,} findings, worst first"
+    yield f"{many}." if found else "No finding in this count."
     for finding in found:
         yield from _finding(finding)
 
@@ -119,9 +120,9 @@ def _footing(report: RouteReport) -> Iterator[str]:
         yield (
             f"Count {count.id} since {_clock(count.started)}: legacy build {count.build_old or 'unknown'}, "
             f"extracted build {count.build_new or 'unknown'}, rules {count.rules_hash}; "
-            f"{count.counts_started} count(s) were started for this route."
+            f"counts started for this route: {count.counts_started}."
         )
-    yield f"Injected {report.injected} synthetic differences, caught {report.caught}."
+    yield f"Synthetic differences (is the comparison awake?): {report.caught} of {report.injected} caught."
     if report.ignored_headers:
         yield f"Headers that differ and are not compared: {counts(report.ignored_headers)}"
     yield (
@@ -130,4 +131,4 @@ def _footing(report: RouteReport) -> Iterator[str]:
 
 
 def _clock(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))

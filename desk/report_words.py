@@ -19,9 +19,9 @@ def numbers(report: RouteReport) -> str:
 
 
 def short_numbers(report: RouteReport) -> str:
-    """The same for a narrow column: "99.41 %, 343 trials"."""
+    """The same for a narrow column: "99.41 % match, 343 trials"."""
     trials = report.verdict.trials
-    return f"{match(report)} %, {trials:,} trials" if trials else "no trial yet"
+    return f"{match(report)} % match, {trials:,} trials" if trials else "no trial yet"
 
 
 def match(report: RouteReport) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from migration.ports import AuditRow
 
 _HEADERS = ("#", "when (UTC)", "who", "route", "what", "from → to", "why")
-_SHOWN = ("stage", "cap_pct", "applied_pct", "mirror_pct", "hold")
+_SHARES = {"cap_pct": "proven", "applied_pct": "served", "mirror_pct": "compared"}
 
 
 @click.command(cls=DeskCommand)
@@ -60,8 +60,15 @@ def _cells(row: AuditRow) -> list[str]:
 
 
 def _change(row: AuditRow) -> str:
-    changed = [name for name in _SHOWN if row.before.get(name) != row.after.get(name)]
-    return ", ".join(f"{name} {row.before.get(name)} → {row.after.get(name)}" for name in changed) or "-"
+    before, after = row.before, row.after
+    parts = [f"{before.get('stage')} → {after.get('stage')}"] if _differ(row, "stage") else []
+    parts += [f"{word} {before.get(n)} → {after.get(n)} %" for n, word in _SHARES.items() if _differ(row, n)]
+    parts += ["held" if after.get("hold") else "hold released"] if _differ(row, "hold") else []
+    return ", ".join(parts) or "-"
+
+
+def _differ(row: AuditRow, name: str) -> bool:
+    return row.before.get(name) != row.after.get(name)
 
 
 def _when(at: float) -> str:

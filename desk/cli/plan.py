@@ -33,7 +33,7 @@ def check(context: click.Context, as_json: bool) -> int:
     if as_json:
         telling.as_json("plan_check", {"ok": True, "plan": found.path, "hash": found.hash, "problems": []})
     else:
-        telling.data(f"{found.path} is right: {len(found.slices)} slice(s), {len(found.routes)} route(s).")
+        telling.data(f"{found.path} is right. Slices: {len(found.slices)}, routes: {len(found.routes)}.")
     return Exit.YES
 
 

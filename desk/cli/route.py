@@ -88,8 +88,8 @@ def _show(seen: Look, as_json: bool) -> None:
             ("hold", view.state.hold_reason or "yes" if view.state.hold else "no"),
             ("next step", view.step or "-"),
             ("gate", f"{view.gate.outcome}: {view.gate.sentence}" if view.gate else "-"),
-            ("why", sentence(view)),
-            ("ladder", " → ".join(f"{share} %" for share in view.route.canary)),
+            ("now", sentence(view)),
+            ("ladder", " → ".join(["shadow", *(f"{share} %" for share in view.route.canary), "live"])),
             ("next", next_command(view)),
         ]
     )

@@ -63,8 +63,13 @@ def row(view: RouteView) -> list[str]:
 def card(view: RouteView) -> tuple[list[str], list[str]]:
     """The same for a terminal that is too narrow for the table."""
     route, stage, shares, verdict, finding, why, then = row(view)
-    below = [why, f"worst: {finding}" if finding != "-" else "", f"next: {then}" if then != "-" else ""]
-    return [route, stage, shares, verdict], below
+    below = [
+        f"{verdict}: {why}",
+        f"worst: {finding}" if finding != "-" else "",
+        f"next: {then}" if then != "-" else "",
+    ]
+    asked, served = shares.split(" / ")
+    return [route, stage, f"asked {asked}, served {served}"], below
 
 
 def tell_troubles(seen: Look) -> None:

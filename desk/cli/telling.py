@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
@@ -80,7 +81,21 @@ def cards(rows: Sequence[tuple[Sequence[str], Sequence[str]]], colours: Sequence
         first, *others = (cell.ljust(width) for cell, width in zip(cells, wide, strict=True))
         _write(sys.stdout, "  ".join([painted(first, colour), *others]).rstrip())
         for text in filter(None, below):
-            _write(sys.stdout, f"    {printable(text)}")
+            _write(sys.stdout, _folded(printable(text)))
+
+
+def _folded(text: str) -> str:
+    """`text` indented, and broken between words where the terminal ends."""
+    columns = max(shutil.get_terminal_size().columns, 40)
+    # Commands stay as they are typed: they are copied from here.
+    return textwrap.fill(
+        text,
+        columns,
+        initial_indent="    ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> None:

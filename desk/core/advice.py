@@ -75,9 +75,11 @@ def sentence(view: RouteView) -> str:
         return view.held
     if view.gate is None:
         return "at the top of its ladder"
-    if view.gate.outcome == "pass" and view.soak_left > 0:
+    if view.gate.outcome != "pass":
+        return view.gate.sentence
+    if view.soak_left > 0:
         return f"soaks: {view.soak_left:.0f} s of {view.route.soak:.0f} s left"
-    return view.gate.sentence
+    return f"the gate allows {view.step}"
 
 
 def next_command(view: RouteView) -> str:
@@ -100,4 +102,6 @@ def _by_gate(view: RouteView) -> str:
         return "-"
     if view.gate.outcome == "pass" and view.soak_left <= 0:
         return f"strangler advance {view.route.id}"
+    if view.gate.outcome != "pass" and view.top_finding:
+        return f"strangler report {view.route.id}"
     return f"strangler route get {view.route.id} --watch"

@@ -102,7 +102,7 @@ def summary(census: Census) -> str:
     parts = [f"{census.equal:,} equal", f"{census.differing:,} differ"]
     if census.not_compared:
         parts.append(f"{len(census.not_compared):,} not compared")
-    return f"{census.total:,} path(s): {', '.join(parts)}."
+    return f"{census.total:,} {'path' if census.total == 1 else 'paths'}: {', '.join(parts)}."
 
 
 def read_paths(lines: Iterable[str]) -> tuple[list[str], list[str]]:

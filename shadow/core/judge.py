@@ -180,7 +180,8 @@ def _confirmed(case: Case) -> list[str]:
     if not case.confirmed:
         return []
     named = "; ".join(case.confirmed[:3]) + ("; …" if len(case.confirmed) > 3 else "")
-    return [f"few answers differ, but {count_of(len(case.confirmed), 'confirmed breaking finding')}: {named}"]
+    found = count_of(len(case.confirmed), "confirmed breaking finding")
+    return [f"few answers differ, but {found}: {named}; until a new build or rule starts a new count"]
 
 
 def _uncovered(count: CountRow, limits: EvidenceSettings) -> list[str]:

@@ -90,7 +90,7 @@ def both(pair: tuple[Server, Server], path: str, old: object, new: object) -> No
 def test_all_equal_is_a_yes_whatever_the_order_of_keys(pair):
     both(pair, "/a", {"x": 1, "y": 2}, {"y": 2, "x": 1})
     done = diff(pair, ["/a", "", "# a remark", "/nowhere"])
-    assert (done.returncode, done.stdout) == (0, "2 path(s): 2 equal, 0 differ.\n")
+    assert (done.returncode, done.stdout) == (0, "2 paths: 2 equal, 0 differ.\n")
 
 
 def test_differences_are_grouped_by_place_and_kind_with_one_sample(pair):
@@ -168,7 +168,7 @@ def test_what_the_old_server_did_not_answer_was_not_compared(pair):
     pair[0].answers["/b"] = (200, JSON | {"X-Die": "yes"}, b'{"x": 1}')
     done = diff(pair, ["/a", "/b"])
     assert done.returncode == 4
-    assert "2 path(s): 1 equal, 0 differ, 1 not compared." in done.stdout
+    assert "2 paths: 1 equal, 0 differ, 1 not compared." in done.stdout
 
 
 def test_what_only_the_new_server_did_not_answer_is_a_difference(pair):

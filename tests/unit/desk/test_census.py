@@ -22,11 +22,11 @@ UNKNOWN = Compared("/u", reason="old: timed out")
 @pytest.mark.parametrize(
     ("compared", "outcome", "said"),
     [
-        ((EQUAL,), "equal", "1 path(s): 1 equal, 0 differ."),
-        ((EQUAL, DIFFERS), "differ", "2 path(s): 1 equal, 1 differ."),
-        ((EQUAL, UNKNOWN), "incomplete", "2 path(s): 1 equal, 0 differ, 1 not compared."),
-        ((DIFFERS, UNKNOWN), "differ", "2 path(s): 0 equal, 1 differ, 1 not compared."),
-        ((), "incomplete", "0 path(s): 0 equal, 0 differ."),
+        ((EQUAL,), "equal", "1 path: 1 equal, 0 differ."),
+        ((EQUAL, DIFFERS), "differ", "2 paths: 1 equal, 1 differ."),
+        ((EQUAL, UNKNOWN), "incomplete", "2 paths: 1 equal, 0 differ, 1 not compared."),
+        ((DIFFERS, UNKNOWN), "differ", "2 paths: 0 equal, 1 differ, 1 not compared."),
+        ((), "incomplete", "0 paths: 0 equal, 0 differ."),
     ],
 )
 def test_equal_is_said_only_when_everything_was_compared(compared, outcome, said):

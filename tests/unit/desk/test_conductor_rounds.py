@@ -102,7 +102,7 @@ def test_a_shadow_flag_brings_a_route_to_shadow_in_one_round():
     stage.flag(100, shadow=True)
     assert where(stage.round()) == ("shadow", 0, 0, 100)
     assert stage.lines == [
-        "catalog.show: legacy → shadow, mirrored 0 → 100 %: data = 'import' may be compared"
+        "catalog.show: legacy → shadow, compared 0 → 100 %: data = 'import' may be compared"
     ]
 
 
@@ -230,7 +230,7 @@ def test_evidence_is_read_only_where_a_step_could_need_it(state, intent, asked):
 def test_a_change_is_told_in_a_few_words():
     change = Change(ReadStage.CANARY, 10, 10, 50, "why")
     assert told(RouteState("r"), change) == (
-        "legacy → canary, cap 0 → 10 %, served 0 → 10 %, mirrored 0 → 50 %"
+        "legacy → canary, proven 0 → 10 %, served 0 → 10 %, compared 0 → 50 %"
     )
 
 

@@ -59,7 +59,7 @@ def test_bounds_are_rounded_outwards(lower, upper, shown):
 def test_numbers_tell_trials_and_exchanges_apart():
     report = Report(Verdict(343, 0, 0.0, 0.01))
     assert numbers(report) == "100 % match (99.00–100, any time; 343 trials of 900 exchanges)"
-    assert short_numbers(report) == "100 %, 343 trials"
+    assert short_numbers(report) == "100 % match, 343 trials"
 
 
 def test_without_a_trial_nothing_is_claimed():
