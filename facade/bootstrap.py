@@ -12,6 +12,7 @@ from pathlib import Path
 from facade.adapters.admin_aiohttp import AdminPages, AdminServer
 from facade.adapters.listening import Listener, allow_many_files, listen
 from facade.adapters.metrics_text import exposition
+from facade.adapters.plan_watch import Signature, signature
 from facade.adapters.pool_aiohttp import Pools
 from facade.adapters.server_aiohttp import FacadeServer
 from facade.adapters.state_file import StateFile
@@ -35,15 +36,19 @@ async def serve(plan_path: Path, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; PlanError on a bad plan, PortInUse when a port is taken."""
     env = dict(os.environ)
     limits = read_limits(env)
+    seen = signature(plan_path)  # before the plan: a change while it is read is noticed afterwards
     plan = load_plan(plan_path, env)
     allow_many_files()
     async with contextlib.AsyncExitStack() as stack:
-        facade = build(plan, plan_path, env, limits)
+        facade = build(plan, plan_path, env, limits, seen)
+        stack.push_async_callback(facade.end)
+        await facade.start()
         listener = await _listen(facade, stack)
-        await facade.run(listener, stop)
+        await stop.wait()
+        await facade.drain(listener)
 
 
-def build(plan: Plan, plan_path: Path, env: Mapping[str, str], limits: Limits) -> Facade:
+def build(plan: Plan, plan_path: Path, env: Mapping[str, str], limits: Limits, seen: Signature) -> Facade:
     """All parts of a facade, none of them started."""
     log = Log()
     telling = Telling(log)
@@ -61,7 +66,21 @@ def build(plan: Plan, plan_path: Path, env: Mapping[str, str], limits: Limits) -
     following = Following(live, saved, log, limits.ledger_poll)
     server = FacadeServer(proxy.handle, limits, plan.facade.max_connections, telling.parser_refused)
     return Facade(
-        plan, plan_path, env, limits, secret, seed, log, telling, tap, pools, proxy, live, following, server
+        plan,
+        plan_path,
+        env,
+        limits,
+        secret,
+        seed,
+        log,
+        telling,
+        tap,
+        pools,
+        proxy,
+        live,
+        following,
+        server,
+        seen,
     )
 
 

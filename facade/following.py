@@ -99,6 +99,19 @@ class Following:
         if self._saving is not None:
             await asyncio.gather(self._saving, return_exceptions=True)
 
+    async def first_look(self, seconds: float) -> None:
+        """Wait until both have been looked at once, with whatever result, but no longer than `seconds`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self._looked:
+            await asyncio.sleep(0.01)
+
+    @property
+    def _looked(self) -> bool:
+        poll, watch = self._poll, self._watch
+        if poll is None or watch is None:
+            return False
+        return poll.looked and (watch.error is not None or not watch.stale)
+
     async def tick(self) -> None:
         """Look at the age of the flags, for ever."""
         while True:

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from facade.adapters.listening import Listener
 from facade.adapters.plan_watch import Signature, signature
@@ -27,6 +28,8 @@ from migration.core.plan import Plan
 from migration.errors import MigrationError
 from migration.plan_file import load_plan
 from shadow.tap import TapSender
+
+_FIRST_LOOK = 1.0  # seconds; a ledger or a flag source that is away is not waited for any longer
 
 
 def project_of(plan: Plan, secret: bytes) -> Project:
@@ -52,29 +55,33 @@ class Facade:
     live: Live
     following: Following
     server: FacadeServer
+    seen: Signature
     plan_problem: str | None = None
     draining: bool = False
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def run(self, listener: Listener, stop: asyncio.Event) -> None:
-        """Serve until `stop`, then drain."""
-        seen = signature(self.path)
-        asked = asyncio.Event()
+    async def start(self) -> None:
+        """Follow the ledger, the flags and the plan's files, and wait a moment for the first look at them.
+
+        Without the wait a restarted facade would answer its first requests from what it knew before.
+        """
         self.following.follow_flags(self.plan.flags, self.seed)
         self.following.follow_ledger(self.plan.ledger.url)
-        works = (self.tap.run(), self._reload_for_ever(asked, seen), self.following.tick())
-        tasks = [asyncio.create_task(work) for work in works]
+        asked = asyncio.Event()
+        for work in (self.tap.run, lambda: self._reload_for_ever(asked), self.following.tick):
+            self.tasks.append(asyncio.create_task(self._for_ever(work)))
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
+        await self.following.first_look(_FIRST_LOOK)
         _tune_collector()
-        try:
-            await stop.wait()
-            await self._drain(listener)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self.following.end()
-            self.pools.close()
+
+    async def end(self) -> None:
+        """Let go of everything that was started."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.following.end()
+        self.pools.close()
 
     def readiness(self) -> tuple[bool, Mapping[str, object]]:
         """Whether new requests are taken, and what is away though they are."""
@@ -100,15 +107,25 @@ class Facade:
         self.telling.reloads.add("taken")
         self.log.line("plan_taken", hash=plan.hash, routes=len(plan.routes))
 
-    async def _reload_for_ever(self, asked: asyncio.Event, seen: Signature) -> None:
+    async def _for_ever(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """A defect in one of these must neither end the process nor go unseen."""
+        while True:
+            try:
+                await work()
+                return
+            except Exception as error:  # noqa: BLE001 - told, and tried again
+                self.telling.broken(error)
+                await asyncio.sleep(1.0)
+
+    async def _reload_for_ever(self, asked: asyncio.Event) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asked.wait(), self.limits.reload_poll)
             by_signal = asked.is_set()
             asked.clear()
             now = await asyncio.to_thread(signature, self.path)
-            if by_signal or now != seen:
-                seen = now
+            if by_signal or now != self.seen:
+                self.seen = now
                 await self.reload()
 
     async def _take(self, plan: Plan) -> None:
@@ -129,7 +146,8 @@ class Facade:
         if changed:
             self.log.line("restart_needed", settings=changed)
 
-    async def _drain(self, listener: Listener) -> None:
+    async def drain(self, listener: Listener) -> None:
+        """Take nothing new, finish what is in flight, and let the tap send what it has."""
         self.draining = self.server.draining = True
         self.log.line("draining", in_flight=self.proxy.admission.in_flight)
         await listener.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Callable
 
 from facade.attempt import Opened, is_event_stream
@@ -77,6 +78,10 @@ class Relay:
             secure = request.scheme == "https"
             headers.append((b"Set-Cookie", set_cookie(plan.key.name, cookie, secure=secure)))
             self._teller.minted()
-        if token is not None and request.clean.token == token.encode():
+        if token is not None and _is_token(request.clean.token, token):
             headers += decision_headers(passage.decision, opened.upstream, passage.why)
         return headers
+
+
+def _is_token(given: bytes | None, token: str) -> bool:
+    return given is not None and hmac.compare_digest(given, token.encode())

@@ -14,6 +14,7 @@ from migration.core.effective import RouteState
 from migration.errors import MigrationError
 from migration.ports import Ledger
 
+_NOT_ASKED = "not asked yet"
 Deliver = Callable[[Mapping[str, RouteState]], None]
 
 
@@ -26,8 +27,13 @@ class LedgerPoll:
         self._stop = threading.Event()
         # A daemon: a driver that hangs in a dead network must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="ledger-poll", daemon=True)
-        self.error: str | None = "not asked yet"
+        self.error: str | None = _NOT_ASKED
         self.read_at: float | None = None
+
+    @property
+    def looked(self) -> bool:
+        """Whether the ledger was asked at least once, with whatever result."""
+        return self.error != _NOT_ASKED
 
     def start(self) -> None:
         """Begin to poll."""

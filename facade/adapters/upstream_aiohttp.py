@@ -17,7 +17,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from facade.adapters.short_turns import read_in_pieces
 from facade.core.clean import MAX_HEAD, MAX_HEADERS
-from facade.core.framing import NONE, Body, answer_body
+from facade.core.framing import NONE, Body, answer_body, check_fields
 from facade.core.headers import Fields, Header, Headers, first, values
 from facade.core.outgoing import request_head
 from facade.errors import UpstreamError
@@ -173,6 +173,7 @@ class Connection:
     def _final(self, status: int, headers: Headers, version: tuple[int, int]) -> Body:
         if not 200 <= status <= 599 or version not in ((1, 0), (1, 1)):
             raise ValueError(f"status {status} or version {version} that nobody asked for")
+        check_fields(headers)
         body = answer_body(self._method, status, headers)
         declared = first(headers, b"content-length") is not None
         # Whether a length follows on HEAD, 204 and 304 is where servers err; an early answer leaves the rest

@@ -26,7 +26,7 @@ class Body:
     @property
     def there(self) -> bool:
         """Whether bytes may follow the head."""
-        return self.kind != "none"
+        return self.kind != "none" and (self.kind != "length" or self.length > 0)
 
 
 NONE = Body("none")
@@ -76,6 +76,13 @@ def host_of(version: tuple[int, int], headers: Headers, authority: bytes | None)
     if (found and not _HOST.match(found[0])) or (authority is not None and not _HOST.match(authority)):
         raise refuse(400, "host", "The Host header is no host name with an optional port.")
     return host
+
+
+def check_fields(headers: Headers) -> None:
+    """ValueError when an answer's header could be read as two: lenient parsers let a bare CR or NUL through."""
+    for name, value in headers:
+        if b"\r" in value or b"\n" in value or b"\0" in value:
+            raise ValueError(f"a control character in the value of {name!r}")
 
 
 def answer_body(method: str, status: int, headers: Headers) -> Body:

@@ -61,6 +61,7 @@ FAILURES = {
     ),
     "switching protocols": (lambda _g, _s: b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", "malformed"),
     "a flood of interim answers": (lambda _g, _s: b"HTTP/1.1 102 Wait\r\n\r\n" * 20 + ok(b"x"), "malformed"),
+    "a header that is two": (lambda _g, _s: ok(b"x", "X-A: 1\rSet-Cookie: a=b"), "malformed"),
     "a huge head": (lambda _g, _s: ok(b"x", *(f"X-{n}: " + "a" * 9000 for n in range(9))), "malformed"),
 }  # fmt: skip
 

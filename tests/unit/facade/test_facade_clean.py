@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facade.core.clean import clean, problem_of_upgrade
-from facade.core.framing import CHUNKED, EOF, NONE, Body, answer_body, check_version, host_of, request_body
+from facade.core.framing import (
+    CHUNKED,
+    EOF,
+    NONE,
+    Body,
+    answer_body,
+    check_fields,
+    check_version,
+    host_of,
+    request_body,
+)
 from facade.core.headers import elements, first, fold, values, without
 from facade.core.methods import check_method, is_safe
 from facade.core.target import parse_target
@@ -94,6 +104,7 @@ FRAMED: list[tuple[tuple[str, ...], tuple[int, int], Body | int]] = [
     ((), (1, 1), NONE),
     (("Content-Length: 12",), (1, 1), Body("length", 12)),
     (("Content-Length:  7 ",), (1, 0), Body("length", 7)),
+    (("Content-Length: 0",), (1, 1), Body("length", 0)),
     (("Transfer-Encoding: Chunked",), (1, 1), CHUNKED),
     (("Content-Length: 1", "Content-Length: 1"), (1, 1), 400),
     (("Content-Length: +1",), (1, 1), 400),
@@ -115,7 +126,7 @@ def test_a_requests_body_ends_where_everybody_agrees(
 ) -> None:
     if isinstance(expected, Body):
         assert request_body(version, pairs(*lines)) == expected
-        assert expected.there is (expected.kind != "none")
+        assert expected.there is (expected.kind == "chunked" or expected.length > 0)
     else:
         assert _status(request_body, version, pairs(*lines)) == expected
 
@@ -183,6 +194,13 @@ def test_an_answers_body_ends_where_it_says_once(
             answer_body(method, status, pairs(*lines))
     else:
         assert answer_body(method, status, pairs(*lines)) == expected
+
+
+@pytest.mark.parametrize("bad", [b"a\rX-B: 1", b"a\nX-B: 1", b"a\0"])
+def test_an_answers_header_cannot_be_read_as_two(bad: bytes) -> None:
+    check_fields([(b"A", b"fine\t\xff")])
+    with pytest.raises(ValueError, match="control character"):
+        check_fields([(b"A", b"fine"), (b"X-A", bad)])
 
 
 TARGETS: list[tuple[str, bytes, tuple[tuple[str, ...], tuple[str, ...]] | int]] = [
