@@ -9,6 +9,7 @@ import click
 
 from desk.cli.commands import cli
 from migration import generated
+from tools.reference import metrics_page, report_page
 
 REPO = Path(__file__).resolve().parents[1]
 _HEAD = """# The command line
@@ -20,7 +21,13 @@ Written by `make docs` from the commands themselves. What a command is for is to
 
 def pages(root: Path) -> Mapping[Path, str]:
     """Each generated file of the checkout at `root` with the text it should have."""
-    return {**generated.pages(root), root / "docs" / "reference" / "cli.md": command_line()}
+    folder = root / "docs" / "reference"
+    return {
+        **generated.pages(root),
+        folder / "cli.md": command_line(),
+        folder / "report.md": report_page(),
+        folder / "metrics.md": metrics_page(root),
+    }
 
 
 def command_line() -> str:

@@ -151,7 +151,7 @@ class EvidenceSettings:
 
 @dataclass(frozen=True, slots=True)
 class FacadeSettings:
-    """The facade's listeners and limits (see docs/reference/settings.md)."""
+    """The facade's listeners and limits (see docs/reference/plan.md)."""
 
     host: str = "127.0.0.1"
     port: int = 8000

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from tests.architecture.tree import REPO, named, pages
+from tests.architecture.tree import REPO, named, pages, texts
 
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)")
@@ -44,6 +44,17 @@ def _leads(page: Path, link: str) -> bool:
 def test_every_relative_link_leads_somewhere() -> None:
     found = {named(page): broken(page) for page in pages()}
     assert {name: missing for name, missing in found.items() if missing} == {}
+
+
+def test_every_page_that_the_code_names_exists() -> None:
+    named_pages = {
+        (name, page)
+        for name, text in texts()
+        if name.endswith((".py", ".toml", ".yml", "Makefile"))
+        and name != "tests/architecture/test_docs_links.py"
+        for page in re.findall(r"\bdocs/[\w./-]+\.md\b", text)
+    }
+    assert {(name, page) for name, page in named_pages if not (REPO / page).exists()} == set()
 
 
 def test_every_page_of_docs_is_reached_from_the_index() -> None:
