@@ -20,8 +20,8 @@ _KINDS = {
 }
 _REPORT = f"""# The report as JSON
 
-`strangler report ROUTE --json` prints `{report.SCHEMA}`: fields may be added under this name, never renamed or
-removed. Written by `make docs` from `shadow/core/report.py`.
+`strangler report ROUTE --json` prints `{report.SCHEMA}`: fields may be added under this name, never renamed
+or removed. Written by `make docs` from `shadow/core/report.py`.
 
 Times are seconds since 1970 (UTC), durations seconds, shares 0 to 1. Texts that came from bodies, headers or
 requests are redacted, and still untrusted: escape them.
