@@ -77,7 +77,7 @@ class Unleash:
         return self
 
     def ensure_running(self) -> None:
-        """Undo whatever a test did to the process, and whatever it did itself: under heavy load it may give up."""
+        """Undo whatever a test did to the process, or it to itself: under heavy load it may give up."""
         self._process.sigcont()
         with contextlib.suppress(RuntimeError, TimeoutError):
             self._process.wait_for_http(f"{self.url}/health", within=15)
