@@ -7,6 +7,7 @@ written nothing has changed, and if the ledger cannot, the conductor finishes wh
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 from migration.core.effective import RouteState
@@ -14,7 +15,7 @@ from migration.core.gate import GateResult, RouteEvidence, Target, judge
 from migration.core.ladder import next_step, soak_left
 from migration.core.plan import Route, Slice
 from migration.core.stages import ReadStage
-from migration.errors import LedgerConflict, MigrationError, Refused
+from migration.errors import FlagError, LedgerConflict, MigrationError, Refused
 from migration.ports import AuditEntry, FlagWriter, Ledger
 
 TRIES = 20
@@ -27,6 +28,14 @@ class GateRefused(Refused):
         """Keep the gate's answer beside the sentence."""
         super().__init__(sentence)
         self.result = result
+
+
+class _RolledBack(Refused):
+    """Somebody rolled the route back after this move was judged; `state` is the row they left."""
+
+    def __init__(self, state: RouteState) -> None:
+        super().__init__(f"{state.route} was {state.hold_reason or 'held'} meanwhile; look, then ask again")
+        self.state = state
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +164,11 @@ async def move(
     else:
         await writer.set_rollout(route.shadow_flag, mirror)
     entry = _entry(person, target, gate, evidence, now)
-    after = await asyncio.to_thread(_write, ledger, route, target, mirror, entry, release)
+    try:
+        after = await asyncio.to_thread(_write, ledger, before, target, mirror, entry, release)
+    except _RolledBack as refused:
+        await _give_back(writer, route, refused.state, mirror)
+        raise
     return Moved(before, after, gate, describe(before, after))
 
 
@@ -194,24 +207,35 @@ async def _state(ledger: Ledger, route: Route) -> RouteState:
     return (await asyncio.to_thread(ledger.routes))[route.id]
 
 
-def _write(
-    ledger: Ledger, route: Route, target: Target, mirror: int | None, entry: AuditEntry, release: bool
-) -> RouteState:
-    """A person's word: what the conductor wrote meanwhile is overwritten.
+async def _give_back(writer: FlagWriter, route: Route, state: RouteState, mirror: int | None) -> None:
+    """Let the flag ask for what a rollback left; where that fails its hold is enough."""
+    with contextlib.suppress(FlagError):
+        if mirror is None:
+            await writer.set_rollout(route.flag, state.applied_pct)
+        else:
+            await writer.set_rollout(route.shadow_flag, state.mirror_pct)
 
-    Comparing again is no word about moving users, so it leaves a hold: otherwise a flag that still asks for
-    a share would raise a route that somebody has just rolled back.
+
+def _write(
+    ledger: Ledger, before: RouteState, target: Target, mirror: int | None, entry: AuditEntry, release: bool
+) -> RouteState:
+    """A person's word: what the conductor wrote meanwhile is overwritten, a rollback never.
+
+    Comparing again is no word about moving users, so it leaves a hold and what is served: otherwise a flag
+    that still asks for a share would raise a route that somebody has just rolled back.
     """
     for attempt in range(TRIES):
-        state = ledger.routes()[route.id]
+        state = ledger.routes()[before.route]
+        if _rolled_back(before, state):
+            raise _RolledBack(state)
         mirrored = state.mirror_pct if mirror is None else mirror
         try:
             return ledger.change(
-                route.id,
+                state.route,
                 state.version,
                 stage=target.stage,
                 cap_pct=target.pct,
-                applied_pct=target.pct,
+                applied_pct=target.pct if mirror is None else min(state.applied_pct, target.pct),
                 mirror_pct=0 if target.stage is ReadStage.LEGACY else mirrored,
                 hold=state.hold and not release,
                 hold_reason="" if release else state.hold_reason,
@@ -221,6 +245,12 @@ def _write(
             if attempt == TRIES - 1:
                 raise
     raise MigrationError("unreachable")
+
+
+def _rolled_back(before: RouteState, state: RouteState) -> bool:
+    """Whether a hold was set since `before`, or set anew with less left."""
+    again = (state.hold_reason, state.cap_pct) != (before.hold_reason, before.cap_pct)
+    return state.hold and (not before.hold or again)
 
 
 def _where(state: RouteState) -> str:

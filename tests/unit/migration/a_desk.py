@@ -70,5 +70,7 @@ class BusyLedger(MemoryLedger):
             state = self.routes()[route]
             kept = {name: getattr(state, name) for name in ("stage", "cap_pct", "applied_pct", "mirror_pct")}
             entry = AuditEntry("conductor", "conduct", "", 0.0)
-            super().change(route, state.version, **kept, hold=state.hold, hold_reason="", audit=entry)
+            super().change(
+                route, state.version, **kept, hold=state.hold, hold_reason=state.hold_reason, audit=entry
+            )
         return super().change(route, expected_version, **values)
