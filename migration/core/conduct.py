@@ -118,6 +118,11 @@ def _at(state: RouteState, target: Target) -> RouteState:
 
 def _followed(state: RouteState, intent: Intent) -> RouteState:
     """What is served and mirrored follows the flags that can be read, within the stage."""
-    applied = min(intent.rollout, state.cap_pct) if intent.known else state.applied_pct
+    applied = min(_everybody(intent), state.cap_pct) if intent.known else state.applied_pct
     mirror = intent.shadow if intent.shadow_known else state.mirror_pct
     return replace(state, applied_pct=applied, mirror_pct=0 if state.stage is ReadStage.LEGACY else mirror)
+
+
+def _everybody(intent: Intent) -> int:
+    """The share of all keys: of a targeted flag 0, or losing the flags would move who was never meant."""
+    return 0 if intent.targeted else intent.rollout
