@@ -65,23 +65,8 @@ def build(plan: Plan, plan_path: Path, env: Mapping[str, str], limits: Limits, s
     live = Live(plan, states, open_evaluator(), proxy.take)
     following = Following(live, saved, log, limits.ledger_poll)
     server = FacadeServer(proxy.handle, limits, plan.facade.max_connections, telling.parser_refused)
-    return Facade(
-        plan,
-        plan_path,
-        env,
-        limits,
-        secret,
-        seed,
-        log,
-        telling,
-        tap,
-        pools,
-        proxy,
-        live,
-        following,
-        server,
-        seen,
-    )
+    parts = (telling, tap, pools, proxy, live, following, server)
+    return Facade(plan, plan_path, env, limits, secret, seed, log, *parts, seen)
 
 
 async def _listen(facade: Facade, stack: contextlib.AsyncExitStack) -> Listener:

@@ -102,7 +102,7 @@ class Following:
     async def first_look(self, seconds: float) -> None:
         """Wait until both have been looked at once, with whatever result, but no longer than `seconds`."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and not self._looked:
+        while time.monotonic() < deadline and not self._looked:  # noqa: ASYNC110 - a thread answers
             await asyncio.sleep(0.01)
 
     @property

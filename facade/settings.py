@@ -32,15 +32,13 @@ class Limits:
     legacy_silence: float = 60.0  # between two bytes of an answer; nginx's proxy_read_timeout
     extracted_silence: float = 10.0  # the same for a service, which is new and watched
     stream_silence: float = 3600.0  # server-sent events may say nothing for long
-    upstream_idle: float = (
-        1.0  # below gunicorn's keep-alive of 2 s: measured, 42 of 1,200 POSTs failed near it
-    )
+    upstream_idle: float = 1.0  # below gunicorn's 2 s: measured, 42 of 1,200 POSTs failed near that
     unsafe_idle: float = 0.25  # an unsafe request takes no older connection, for it cannot be sent twice
     hold_bytes: float = 65_536.0  # of an extracted answer, before legacy can no longer take over
     hold_wait: float = 0.1  # for more of an answer whose length is not known
     drain: float = 10.0  # for requests in flight at the end
     ledger_poll: float = 0.25  # a rollback is seen within one second, with three polls to spare
-    reload_poll: float = 0.5
+    reload_poll: float = 0.5  # of the plan's files; a person waits for it
     copies_bytes: float = 67_108_864.0  # all copies of answers that wait for their last byte
 
 

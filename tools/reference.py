@@ -75,8 +75,9 @@ def _metrics(tree: ast.Module) -> Iterator[str]:
                 _literal(named.get(one.id, one) if isinstance(one, ast.Name) else one) for one in node.args
             ]
             if isinstance(values[0], str):
-                labels = next((each for each in values[2:] if isinstance(each, tuple)), ())
-                told = ", ".join(f"`{label}`" for label in labels if isinstance(label, str))
+                tuples = [each for each in values[2:] if isinstance(each, tuple)]
+                labels = next((each for each in tuples if all(isinstance(one, str) for one in each)), ())
+                told = ", ".join(f"`{label}`" for label in labels)
                 yield f"| `{values[0]}` | {_KINDS[node.func.id]} | {told} | {values[1]} |"
 
 

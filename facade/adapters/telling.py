@@ -56,7 +56,8 @@ class Telling:
         self._log = log
         self.decisions: deque[Finished] = deque(maxlen=_KEPT)
         self.requests = Counter(
-            "strangler_requests_total", "Requests by route, side, outcome and status class.",
+            "strangler_requests_total",
+            "Finished requests; outcome: answered, refused (by us), failed (a backend), cut, client_gone.",
             ("route", "side", "outcome", "status"),
         )  # fmt: skip
         self.seconds = Histogram(
@@ -67,7 +68,9 @@ class Telling:
             "strangler_fallbacks_total", "Answers by legacy because the service failed.", ("route", "cause")
         )
         self.refused = Counter(
-            "strangler_refused_total", "Requests the facade answered itself, by rule.", ("code",)
+            "strangler_refused_total",
+            "Requests the facade answered itself, by the last part of the problem's type.",
+            ("code",),
         )
         self.failures = Counter(
             "strangler_upstream_failures_total", "Failed attempts at a backend.", ("upstream", "kind")

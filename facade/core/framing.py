@@ -79,7 +79,7 @@ def host_of(version: tuple[int, int], headers: Headers, authority: bytes | None)
 
 
 def check_fields(headers: Headers) -> None:
-    """ValueError when an answer's header could be read as two: lenient parsers let a bare CR or NUL through."""
+    """ValueError when an answer's header could be read as two: lenient parsers let a bare CR through."""
     for name, value in headers:
         if b"\r" in value or b"\n" in value or b"\0" in value:
             raise ValueError(f"a control character in the value of {name!r}")
