@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from random import Random
-from zoneinfo import ZoneInfo
 
-from migration.core.plan import Plan, Route
+from migration.core.plan import Plan
 from migration.core.signing import sign
-from shadow.compare import Answer, Comparison, Limits, compare_answers
+from shadow.compare import Answer, Comparison, compare_answers
 from shadow.core.count import MATCH, Count, Observation
 from shadow.core.differences import Difference, Kind
 from shadow.core.encodings import Undecodable, decode
@@ -24,33 +22,16 @@ from shadow.core.liveness import is_due, sabotage
 from shadow.core.question import early_reason, headers_for, shape
 from shadow.core.redact import Redactor
 from shadow.core.rows import CountKey, SampleRow
-from shadow.core.rules import RuleSet, compile_rules
 from shadow.core.sample import payload
-from shadow.core.walk import Budgets
+from shadow.lanes import Lane, lanes_of, limits_of
 from shadow.ports import Asker, Question, Reply
 from shadow.recorder import Recorder
-from shadow.sides import Builds, Upstream, sides_of
+from shadow.sides import Builds
 from shadow.tap import shadow_token
 
-_CPU = 0.25  # seconds of one comparison: about 6 MB of JSON on a slow core
 _WAITING = 4096  # exchanges of one route that may wait for their turn: a second of a busy facade
 _PATIENCE = 5.0  # seconds one waits: an answer asked for later would be of another moment
 _MOST_WAITING_BYTES = 64 * 1024 * 1024
-_DECODED = 8  # times `max_body` a compressed answer may hold
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One route's rules, sides and turn-taking."""
-
-    route: Route
-    rules: RuleSet
-    legacy: Upstream
-    extracted: Upstream
-    turns: asyncio.Semaphore
-    waiting: int = 0
-    since_injection: int = 0
-    injected_at: float = field(default=float("-inf"))
 
 
 class Examiner:
@@ -70,7 +51,7 @@ class Examiner:
         self._secret, self._asker, self._recorder = secret, asker, recorder
         self._clock, self._rng, self._tell = clock, rng, tell
         self._builds = Builds()
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: Mapping[str, Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting_bytes = 0
         self._under_way: Counter[tuple[str, str]] = Counter()  # (route, sticky key)
@@ -78,13 +59,7 @@ class Examiner:
 
     def use(self, plan: Plan) -> None:
         """Examine by this plan from now on; ValueError or KeyError leave the old one in force."""
-        lanes = {}
-        for route in plan.routes.values():
-            legacy, extracted = sides_of(plan, route)
-            rules = compile_rules(route.rules, ZoneInfo)
-            turns = asyncio.Semaphore(route.max_in_flight)
-            lanes[route.id] = _Lane(route, rules, legacy, extracted, turns)
-        self._lanes, self._limits = lanes, plan.evidence
+        self._lanes, self._limits = lanes_of(plan), plan.evidence
 
     # -- from the tap ------------------------------------------------------------------------------
 
@@ -113,7 +88,7 @@ class Examiner:
             count = self._recorder.tally.latest(route, rules_hash)
             self._recorder.tally.lose(count, reason, exchanges)
 
-    def _begin(self, instance: str, exchange: Exchange, lane: _Lane) -> None:
+    def _begin(self, instance: str, exchange: Exchange, lane: Lane) -> None:
         task = asyncio.ensure_future(self._examine(instance, exchange, lane))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -147,7 +122,7 @@ class Examiner:
 
     # -- one exchange ------------------------------------------------------------------------------
 
-    async def _examine(self, instance: str, exchange: Exchange, lane: _Lane) -> None:
+    async def _examine(self, instance: str, exchange: Exchange, lane: Lane) -> None:
         place = (exchange.route, exchange.session_key or "")
         self._under_way[place] += 1
         lane.waiting += 1
@@ -165,7 +140,7 @@ class Examiner:
             if not self._under_way[place]:
                 del self._under_way[place]
 
-    async def _reply(self, exchange: Exchange, lane: _Lane) -> Reply | None:
+    async def _reply(self, exchange: Exchange, lane: Lane) -> Reply | None:
         if exchange.fallback:
             # The extracted side has failed this user already: that is its answer.
             return Reply(failure="error", detail="the facade fell back to legacy")
@@ -178,7 +153,7 @@ class Examiner:
         finally:
             lane.turns.release()
 
-    def _question(self, exchange: Exchange, lane: _Lane) -> Question:
+    def _question(self, exchange: Exchange, lane: Lane) -> Question:
         asked = lane.extracted if exchange.answered_by == "legacy" else lane.legacy
         token = shadow_token(self._secret, exchange.request_id)
         return Question(
@@ -192,7 +167,7 @@ class Examiner:
             lane.route.max_body,
         )
 
-    def _judge(self, instance: str, exchange: Exchange, lane: _Lane, reply: Reply) -> None:
+    def _judge(self, instance: str, exchange: Exchange, lane: Lane, reply: Reply) -> None:
         try:
             old, new = self._oriented(exchange, reply)
             comparison = self._compare(exchange, lane, reply, old, new)
@@ -212,7 +187,7 @@ class Examiner:
         other = Answer(reply.status, reply.headers, reply.body)
         return (user, other) if exchange.answered_by == "legacy" else (other, user)
 
-    def _compare(self, exchange: Exchange, lane: _Lane, reply: Reply, old: Answer, new: Answer) -> Comparison:
+    def _compare(self, exchange: Exchange, lane: Lane, reply: Reply, old: Answer, new: Answer) -> Comparison:
         if reply.failure and exchange.answered_by == "legacy":
             kind = Kind.TIMEOUT if reply.failure == "timeout" else Kind.ERROR
             types = f"answer → {reply.failure}"
@@ -224,17 +199,12 @@ class Examiner:
             old,
             new,
             lane.rules,
-            self._limits_of(lane),
+            limits_of(lane),
             (lane.legacy.url, lane.extracted.url),
             with_body=exchange.method != "HEAD",
         )
 
-    def _limits_of(self, lane: _Lane) -> Limits:
-        deadline = time.thread_time() + _CPU
-        budgets = Budgets(out_of_time=lambda: time.thread_time() > deadline)
-        return Limits(lane.route.max_body * _DECODED, budgets)
-
-    def _count(self, exchange: Exchange, lane: _Lane, old: Answer, new: Answer) -> Count:
+    def _count(self, exchange: Exchange, lane: Lane, old: Answer, new: Answer) -> Count:
         key = CountKey(
             exchange.route,
             self._builds.of(lane.legacy, old.headers),
@@ -246,7 +216,7 @@ class Examiner:
     def _note(
         self,
         exchange: Exchange,
-        lane: _Lane,
+        lane: Lane,
         count: Count,
         comparison: Comparison,
         answers: tuple[Answer, Answer],
@@ -282,24 +252,24 @@ class Examiner:
             comparison.ignored_headers,
         )
 
-    def _lose(self, instance: str, exchange: Exchange, lane: _Lane | None, reason: str) -> None:
+    def _lose(self, instance: str, exchange: Exchange, lane: Lane | None, reason: str) -> None:
         self._recorder.accounts.outcome(instance, exchange.route)
         self.lost(exchange.route, reason, 1)
 
     # -- liveness ----------------------------------------------------------------------------------
 
-    def _prove_alive(self, exchange: Exchange, lane: _Lane, count: Count, old: Answer, new: Answer) -> None:
+    def _prove_alive(self, exchange: Exchange, lane: Lane, count: Count, old: Answer, new: Answer) -> None:
         """Now and then send a synthetic difference through the same comparison; it must be seen."""
         lane.since_injection += 1
         now = self._clock()
         if exchange.method == "HEAD" or not is_due(lane.since_injection, now - lane.injected_at):
             return
         try:
-            body = decode(new.body, first(new.headers, "content-encoding"), lane.route.max_body * _DECODED)
+            body = decode(new.body, first(new.headers, "content-encoding"), limits_of(lane).decoded)
         except Undecodable:
             return
         lane.since_injection, lane.injected_at = 0, now
         plain = tuple((name, value) for name, value in new.headers if name.lower() != b"content-encoding")
         spoilt = replace(new, headers=plain, body=sabotage(body, lane.rules, self._rng))
-        found = compare_answers(old, spoilt, lane.rules, self._limits_of(lane))
+        found = compare_answers(old, spoilt, lane.rules, limits_of(lane))
         self._recorder.tally.injected(count, found.outcome != MATCH)

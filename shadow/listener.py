@@ -18,6 +18,7 @@ from shadow.tap import reachable
 _CHUNK = 256 * 1024
 _PREDECESSOR = 10.0  # seconds the end of a sender's old connection is waited for
 _LAST_WORDS = 2.0  # seconds for what senders have sent already, when this process stops
+_TURNS = 4  # of the event loop, from accepting a connection to its conversation
 _ROOT = 0  # may read the socket anyway
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: SO_PEERCRED of unix(7)
 
@@ -56,6 +57,8 @@ class TapListener:
         """Hang up; what senders said before is heard to its end."""
         if self._server is not None:
             self._server.close()
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)  # whoever was accepted just now gets as far as being known here
         for peer in self._peers:
             with contextlib.suppress(OSError):
                 peer.shutdown(socket.SHUT_RD)  # what is in the buffer can still be read, then comes the end
@@ -71,6 +74,7 @@ class TapListener:
         with contextlib.suppress(OSError), reachable(self._path) as address:
             _, writer = await asyncio.open_unix_connection(address)
             writer.close()
+            await writer.wait_closed()
             raise TapError(f"another shadow process listens on {self._path}; stop it first")
 
     def _bound(self) -> socket.socket:

@@ -70,9 +70,9 @@ class TrafficView:
     in_flight: int
     outcomes: Mapping[str, int]  # match, mismatch, accepted, excused, undecided, lost: over all counts
     current: Mapping[str, int]  # the same, in the current count alone
-    not_compared: Mapping[str, int]  # reason → exchanges that never reached the shadow process
-    undecided: Mapping[str, int]  # reason → exchanges, over all counts
-    lost: Mapping[str, int]  # reason → exchanges, over all counts
+    not_compared: Mapping[str, int]  # reason → exchanges; decided in the facade
+    undecided: Mapping[str, int]  # reason → exchanges whose answers were there and still say nothing
+    lost: Mapping[str, int]  # reason → exchanges; only shadow_died and cut speak against a verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +105,10 @@ class FindingView:
     """A group of differences: same route, generalised path, kind and types."""
 
     id: str
-    path: str
+    path: str  # items[*].price, by_day.{*}, header location, status, answer; $ for the whole body
     kind: str
     impact: str  # breaking, behaviour, order or additive
-    types: str
+    types: str  # integer → string
     exchanges: int
     share: float  # of the compared exchanges of this count
     trials: int

@@ -13,7 +13,8 @@ from shadow.compare import Answer, Comparison, Limits, compare_answers, compare_
 from shadow.core.differences import Kind
 from shadow.core.encodings import Undecodable, decode
 from shadow.core.headers import compare_headers, first
-from shadow.core.liveness import is_due, sabotage
+from shadow.core.json_text import NumberText
+from shadow.core.liveness import _other, is_due, sabotage
 from shadow.core.walk import Budgets
 from tests.unit.shadow.builders import rule, rules
 
@@ -257,6 +258,12 @@ def test_an_injected_difference_is_always_seen(body: bytes, seed: int) -> None:
     declared = rules(rule("drop", "only"), rule("tolerance", "a.b[*]", abs=10))
     spoilt = sabotage(body, declared, random.Random(seed))
     assert compare_bodies(body, spoilt, declared, Budgets()).outcome != "match"
+
+
+def test_every_type_of_leaf_is_changed_into_another_value() -> None:
+    leaves = [True, "x", NumberText("12345678901234567"), 1, 2.5, 2**60, None]
+    assert [_other(leaf) for leaf in leaves] == [False, "x!", "12345678901234567!", 2, 3.5, 0, "injected"]
+    assert _other([]) == "injected"
 
 
 def test_a_comparison_that_sees_nothing_would_be_caught() -> None:
