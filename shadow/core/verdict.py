@@ -14,6 +14,7 @@ _POINTS = 20  # of the uniform half of READY's mixture, and of NOT_READY's
 _READY_TOP = 0.9  # of p0: an alternative nearer to the limit costs more than it ever gains
 _NOT_READY_FROM, _NOT_READY_TO = 1.25, 0.5
 _HALVINGS = 48  # of an interval: to about 1e-14 of it
+_ALMOST_ALL = 1.0 - 1e-9  # the largest limit that is tried: at 1 itself the logarithms end
 _LEAST_MISMATCHES = 2  # one mismatch alone never says NOT_READY
 
 
@@ -83,9 +84,9 @@ def upper_bound(n: int, k: int, alpha: float = 0.05) -> float:
 
     Time-uniform, since it is the limit for which READY holds just now; 1.0 where nothing is ruled out.
     """
-    if k == n:
+    if n - k < n * (1.0 - _ALMOST_ALL):
         return 1.0
-    return _bisect(lambda p: is_ready(n, k, p, alpha), k / n, 1.0)
+    return _bisect(lambda p: is_ready(n, k, p, alpha), k / n, _ALMOST_ALL)
 
 
 def lower_bound(n: int, k: int, alpha: float = 0.05) -> float:

@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, text
 from desk.demo.script import Mix
 from desk.demo.traffic import Traffic
 from tests.e2e.backends import embedded, grown, named_by_the_engine, named_by_the_server
+from tests.e2e.load import NAVIGATION
 from tests.e2e.system import ROUTES, System, eventually
 
 pytestmark = pytest.mark.slow
@@ -65,8 +66,14 @@ def settled(system: System, route: str, sent: int) -> bool:
 
 def view(system: System, products: list[int]) -> None:
     """One view of each product, each by a browser of its own."""
-    paths = [f"/api/products/{number}" for number in products]
-    asyncio.run(Traffic(system.url, products=PRODUCTS, think=0.0).get_all(paths, browsers=len(paths)))
+
+    def look(product: int) -> None:
+        with httpx.Client(base_url=system.url, timeout=20) as browser:
+            browser.get("/login", headers=NAVIGATION)
+            browser.get(f"/api/products/{product}").raise_for_status()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(look, products))
 
 
 def verdict_at(system: System, trials: int) -> dict[str, Any]:
@@ -220,8 +227,7 @@ def side(system: System, key: str | None) -> str:
 
 def fresh_keys(system: System, count: int) -> list[str]:
     """Keys that the facade mints for new browsers."""
-    headers = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
-    with httpx.Client(base_url=system.url, headers=headers) as client:
+    with httpx.Client(base_url=system.url, headers=NAVIGATION) as client:
         keys = []
         for _ in range(count):
             client.cookies.clear()
