@@ -17,7 +17,10 @@ MOST_SECONDS = 300  # of one step; all of them together take a minute on two cor
 # The longest first, so that they overlap the others.
 CHECKS: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     ("types", (("mypy",),)),
-    ("unit tests", (("coverage", "run", "-m", "pytest", "-q", "tests/unit"), ("coverage", "report"))),
+    (
+        "unit tests",
+        (("coverage", "run", "-m", "pytest", "-q", "-m", "not slow", "tests/unit"), ("coverage", "report")),
+    ),
     ("arrows", (("importlinter.cli",),)),
     ("lint", (("ruff", "check", "--quiet"),)),
     ("format", (("ruff", "format", "--check", "--quiet"),)),
