@@ -84,7 +84,7 @@ def upper_bound(n: int, k: int, alpha: float = 0.05) -> float:
 
     Time-uniform, since it is the limit for which READY holds just now; 1.0 where nothing is ruled out.
     """
-    if n - k < n * (1.0 - _ALMOST_ALL):
+    if n - k <= n * (1.0 - _ALMOST_ALL):
         return 1.0
     return _bisect(lambda p: is_ready(n, k, p, alpha), k / n, _ALMOST_ALL)
 
