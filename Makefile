@@ -16,7 +16,7 @@ install: ## Make .venv and fill it from the hashed lock (quick when nothing chan
 	@$(PYTHON) tools/install.py requirements.lock
 
 up: install ## Start the sample shop, the facade and everything else, with traffic; Ctrl-C stops it all
-	@$(BIN)/strangler up --demo
+	@$(BIN)/strangler up --demo || [ $$? -eq 130 ]  # Ctrl-C is how it ends, no error
 
 test: install ## Every test that needs no server
 	$(PYTEST) -m "not services" --durations=10 $(T)

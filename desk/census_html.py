@@ -15,12 +15,28 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ old }} and {{ new }}: {{ summary }}</title>
 <style>
-:root { color-scheme: light dark; --line: #8884; --old: #c0392b22; --new: #27ae6022; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; margin: 1rem 0 2rem; }
-th, td { border-bottom: 1px solid var(--line); padding: .4rem .6rem; text-align: left; vertical-align: top; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
-code { font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
+:root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --ink: #16191f; --quiet: #5b6472; }
+:root { --line: #dfe3e8; --old: #fdeceb; --new: #e3f5eb; }
+@media (prefers-color-scheme: dark) {
+  :root { --page: #0f1216; --card: #171b21; --ink: #e7eaee; --quiet: #9aa4b2; }
+  :root { --line: #2b313a; --old: #341a19; --new: #14301f; }
+}
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1080px; padding: 32px 20px 64px; background: var(--page); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+h1 { font-size: 1.6rem; line-height: 1.2; margin: 0; }
+h2 { font-size: 1.05rem; margin: 28px 0 0; }
+p { color: var(--quiet); margin: 8px 0 0; }
+.card { margin-top: 18px; padding: 14px 24px; overflow-x: auto; background: var(--card);
+  border: 1px solid var(--line); border-radius: 12px; }
+table { border-collapse: collapse; width: 100%; font-size: .92rem; }
+th { color: var(--quiet); font-weight: 500; font-size: .8rem; }
+th, td { border-bottom: 1px solid var(--line); padding: 7px 12px; text-align: left; vertical-align: top; }
+tr:last-child td { border-bottom: 0; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+code { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
+  overflow-wrap: break-word; }
+td.old code, td.new code { overflow-wrap: anywhere; }
 td.old { background: var(--old); } td.new { background: var(--new); }
 </style>
 </head>
@@ -29,8 +45,9 @@ td.old { background: var(--old); } td.new { background: var(--new); }
 <p>old <code>{{ old }}</code> · new <code>{{ new }}</code>
  · a census: every path of the list was asked on both.</p>
 {% if findings %}
-<table>
-<thead><tr><th>paths</th><th>kind</th><th>where</th><th>old</th><th>new</th><th>for example</th></tr></thead>
+<div class="card"><table>
+<thead><tr><th class="number">paths</th><th>kind</th><th>where</th>
+<th>old</th><th>new</th><th>for example</th></tr></thead>
 <tbody>
 {% for one in findings %}
 <tr><td class="number">{{ one.paths }}</td><td>{{ one.kind }}</td>
@@ -40,15 +57,15 @@ td.old { background: var(--old); } td.new { background: var(--new); }
 <td><code>{{ one.example | safe_text }}</code></td></tr>
 {% endfor %}
 </tbody>
-</table>
+</table></div>
 {% endif %}
 {% if not_compared %}
 <h2>Not compared</h2>
-<table><thead><tr><th>path</th><th>why</th></tr></thead><tbody>
+<div class="card"><table><thead><tr><th>path</th><th>why</th></tr></thead><tbody>
 {% for path, why in not_compared %}
 <tr><td><code>{{ path | safe_text }}</code></td><td>{{ why | safe_text }}</td></tr>
 {% endfor %}
-</tbody></table>
+</tbody></table></div>
 {% endif %}
 </body>
 </html>

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from desk.evidence import Evidence
+from desk.evidence import Evidence, Summary
 from migration.bootstrap import open_ledger
 from migration.core.effective import RouteState
 from migration.core.gate import GateResult, Target, judge
@@ -49,35 +49,31 @@ def ask(plan: Plan, route: Route, share: int | None, now: float) -> GateCheck:
         return GateCheck(route.id, "-", TOP, ())
     with Evidence(plan.evidence.url) as reader:
         told = reader.summary(plan, route.id, now)
-    result = judge(route, plan.slices[route.slice_name], state, target, told.evidence, now)
-    step = f"{target.stage.value} {target.pct} %" if target.pct else target.stage.value
+    judged = judge(route, plan.slices[route.slice_name], state, target, told.evidence, now)
     left = soak_left(route, state, now)
-    soaks = f"{left:.0f} s of {route.soak:.0f} s left"
+    soaks = f"{left:.0f} s of {route.soak:.0f} s left" if left else "yes"
     # The next step is what `advance` takes, and that waits for the soak; a share that is named does not.
-    waits = bool(left) and share is None
-    if waits and result.outcome == "pass":
-        result = GateResult("wait", f"soaks: {soaks}")
+    soaked = not left or share is not None
+    result = judged if soaked or judged.outcome != "pass" else GateResult("wait", f"soaks: {soaks}")
+    step = f"{target.stage.value} {target.pct} %" if target.pct else target.stage.value
     lines = [
         ("stage", True, f"reads={state.stage.value}, proven up to {state.cap_pct} %"),
         ("step", result.outcome == "pass", step),
         ("no hold", not state.hold, state.hold_reason or "none"),
     ]
     # Comparing is what brings the evidence: it needs none.
-    lines += (
-        []
-        if target.stage in (ReadStage.LEGACY, ReadStage.SHADOW)
-        else [
-            (
-                "verdict READY",
-                told.evidence.verdict == "READY",
-                f"{told.evidence.verdict} {told.numbers}".strip(),
-            ),
-            ("soaked", not waits, soaks if left else "yes"),
-            # To know, not to pass: a finding weighs by the trials in which it was seen.
-            ("worst finding", True, told.top_finding or "none"),
-        ]
-    )
+    if target.stage not in (ReadStage.LEGACY, ReadStage.SHADOW):
+        lines += [*_evidence_lines(told), ("soaked", soaked, soaks)]
     return GateCheck(route.id, step, result, tuple(lines))
+
+
+def _evidence_lines(told: Summary) -> list[tuple[str, bool, str]]:
+    verdict = told.evidence.verdict
+    return [
+        ("verdict READY", verdict == "READY", f"{verdict} {told.numbers}".strip()),
+        # To know, not to pass: a finding weighs by the trials in which it was seen.
+        ("worst finding", True, told.top_finding or "none"),
+    ]
 
 
 def share_target(state: RouteState, share: int) -> Target:

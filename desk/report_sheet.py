@@ -29,7 +29,8 @@ def _verdict(report: RouteReport) -> Iterator[str]:
     if verdict.harm:
         yield f"  {verdict.harm}"
     yield f"  {numbers(report)}; limit {per_cent(verdict.p0)} %, error rate {per_cent(verdict.alpha)} %"
-    if verdict.word == "INCONCLUSIVE" and verdict.more:
+    told = " ".join(verdict.sentences)
+    if verdict.word == "INCONCLUSIVE" and verdict.more and "more trials" not in told:
         yield f"  {verdict.more:,} more trials like the matching ones are needed ({verdict.needed:,} in all)"
     yield from (f"  note: {line}" for line in report.notices)
 

@@ -54,7 +54,10 @@ def _install(lock: Path) -> None:
     key = _key(lock)
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == key:
         return
-    print(f"install: {lock.name} into .venv (wheels only, every one checked against its hash)", flush=True)
+    print(
+        f"install: {lock.name} into .venv (wheels only, each checked against its hash; about a minute)",
+        flush=True,
+    )
     stamp.unlink(missing_ok=True)
     _pip("--require-hashes", "--only-binary", ":all:", "--requirement", lock)
     # The build backend comes from the lock as well; isolation would fetch one that is in no lock.

@@ -48,7 +48,9 @@ def row(view: RouteView) -> list[str]:
     """One line of the table."""
     from desk.core.advice import asked, next_command, sentence, served
 
-    verdict = " ".join(filter(None, (view.evidence.verdict, view.short)))
+    # NONE is no verdict: a route that nobody compares has none.
+    word = "-" if view.evidence.verdict == "NONE" else view.evidence.verdict
+    verdict = " ".join(filter(None, (word, view.short)))
     return [
         view.route.id,
         f"reads={view.state.stage.value} writes=legacy" + (" HOLD" if view.state.hold else ""),
@@ -64,7 +66,7 @@ def card(view: RouteView) -> tuple[list[str], list[str]]:
     """The same for a terminal that is too narrow for the table."""
     route, stage, shares, verdict, finding, why, then = row(view)
     below = [
-        f"{verdict}: {why}",
+        why if verdict == "-" else f"{verdict}: {why}",
         f"worst: {finding}" if finding != "-" else "",
         f"next: {then}" if then != "-" else "",
     ]

@@ -196,6 +196,9 @@ def _harm(case: Case, limits: EvidenceSettings) -> str:
     if count is None or count.n == 0:
         return "If you flip now: nobody knows how many answers would be wrong."
     upper = upper_bound(count.n, count.k, limits.alpha)
+    lower = lower_bound(count.n, count.k, limits.alpha)
+    if lower > limits.p0:  # surely harmful: an upper bound alone would sound like a perhaps
+        return f"If you flip now: at least {lower * 10_000:,.0f} wrong answers in 10,000 (lower bound)."
     covered = count.last - count.first
     if covered < _LEAST_RATE_TIME:
         return f"If you flip now: at most {upper * 10_000:,.0f} wrong answers in 10,000 (upper bound)."
