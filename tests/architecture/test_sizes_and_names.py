@@ -15,7 +15,9 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 TANGLED_ON_PURPOSE = "legacy_monolith"
 
 LONG_FILES: dict[str, str] = {}
-LONG_FUNCTIONS: dict[str, str] = {}
+LONG_FUNCTIONS: dict[str, str] = {
+    "facade/adapters/telling.py::__init__": "the list of metrics, one entry each",
+}
 
 
 def _python() -> list[Path]:
