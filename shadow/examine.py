@@ -130,7 +130,7 @@ class Examiner:
         try:
             reply = await self._reply(exchange, lane)
             if reply is None:
-                self._lose(instance, exchange, lane, "busy")
+                self._lose(instance, exchange, lane, "no_turn")
             else:
                 self._judge(instance, exchange, lane, reply)
         finally:
@@ -222,17 +222,16 @@ class Examiner:
         answers: tuple[Answer, Answer],
     ) -> None:
         tally = self._recorder.tally
-        wanted = tally.observe(count, self._observation(exchange, count, comparison))
-        for sample in wanted:
+        for sample in tally.observe(count, self._observation(exchange, count, comparison)):
             redactor = Redactor(sign(self._secret, "redaction", count.id).encode())
-            kept = payload(
-                exchange,
-                sample.difference,
-                (comparison.old, comparison.new),
-                (answers[0].status, answers[1].status or None),
-                (lane.legacy.url, lane.extracted.url),
-                redactor,
-            )
+            statuses = (answers[0].status, answers[1].status or None)
+            urls = (lane.legacy.url, lane.extracted.url)
+            values = (comparison.old, comparison.new)
+            try:
+                kept = payload(exchange, sample.difference, values, statuses, urls, redactor)
+            except Exception as error:  # noqa: BLE001 - a picture that cannot be drawn must not cost the count
+                self._tell(f"a sample of {exchange.route} cannot be kept: {type(error).__name__}: {error}")
+                continue
             place = (sample.count_id, sample.finding_id, sample.slot)
             tally.keep(SampleRow(*place, exchange.started_at, kept))
 

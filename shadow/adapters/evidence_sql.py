@@ -20,7 +20,9 @@ from shadow.errors import EvidenceError, EvidenceTakenOver
 
 Row = TypeVar("Row")
 _WRITER = "writer"
-_MOST_COUNTS = 2000  # read at start, newest first; older ones have no open sessions any more
+# Read at start, newest first; older ones have no open sessions any more.
+_MOST_COUNTS = 2000
+_MOST_FINDINGS = 10_000
 
 
 class SqlEvidence:
@@ -135,9 +137,10 @@ def _snapshot(connection: Connection) -> Snapshot:
     counts = _all(connection, newest, rows.count_row)
     sizes = select(tables.SAMPLES).where(tables.SAMPLES.c.slot == SMALLEST)
     samples = _all(connection, sizes, rows.sample_row)
+    of_late = select(tables.FINDINGS).order_by(tables.FINDINGS.c.last.desc()).limit(_MOST_FINDINGS)
     return Snapshot(
         counts=counts,
-        findings=_all(connection, select(tables.FINDINGS), rows.finding_row),
+        findings=_all(connection, of_late, rows.finding_row),
         sample_slots=tuple(
             (row.count_id, row.finding_id, row.slot, int(row.payload.get("size", 0))) for row in samples
         ),

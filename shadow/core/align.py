@@ -12,6 +12,7 @@ from shadow.core.report import AlignedRow
 
 _SIBLINGS = 6  # lines around a difference; the rest is folded
 _LONGEST = 160  # characters of one value
+_NARROWEST = 4  # characters of room below which nothing nested is opened: it halves with each level
 _READ = 8192  # characters of a text that are looked at: what is shown of it is far shorter
 
 
@@ -111,11 +112,13 @@ class _Aligner:
         return self._preview(value, path)[: _LONGEST + 1]
 
     def _preview(self, value: Json, path: Path, room: int = _LONGEST) -> str:
+        if room < _NARROWEST and isinstance(value, dict | list):
+            return _folded(value)
         if isinstance(value, dict):
             parts: list[str] = []
             for key, item in value.items():
                 parts.append(f"{self._name(key)}{self._preview(item, (*path, key), room // 2)}")
-                if sum(map(len, parts)) > room:
+                if sum(map(len, parts)) > room and len(parts) < len(value):
                     return "{" + ", ".join(parts) + ", …}"
             return "{" + ", ".join(parts) + "}"
         if isinstance(value, list):

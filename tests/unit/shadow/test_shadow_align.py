@@ -76,6 +76,13 @@ def test_long_texts_and_large_objects_are_cut() -> None:
     assert any("…" in line for line in shown)
 
 
+def test_a_value_nested_as_deep_as_any_body_is_cut_too() -> None:
+    deep: Any = 1
+    for level in range(240):
+        deep = {"d": deep} if level % 2 else [deep]
+    assert '"a": {"d": [{"d": [{"d": [{… 1 key}]}]}]} | 1 changed' in "".join(lines({"a": deep}, {"a": 1}))
+
+
 def test_names_and_values_are_redacted() -> None:
     old = {"a@b.de": 1, "password": "hunter2", "v": 1}
     assert not any("hunter2" in line or "a@b" in line for line in lines(old, old | {"v": 2}))
