@@ -28,6 +28,7 @@ class AiohttpClient:
         """Wrap what aiohttp has parsed."""
         self.connection = cast(FacadeConnection, request.protocol)
         self._content = request.content
+        self.connection.tell_of_a_break(request.content)
         self._limits = limits
         self._http11 = request.version >= (1, 1)
         self._wants_close = _wants_close(request)
@@ -58,6 +59,8 @@ class AiohttpClient:
                 data = await self._content.readany()
         except TimeoutError:
             raise Refused(_SLOW_BODY) from None
+        except Refused:
+            raise
         except Exception as error:  # noqa: BLE001 - aiohttp's parser sets many kinds on a broken body
             raise ClientGone(f"the body broke off: {error!r:.80}") from None
         self._waited += loop.time() - started
@@ -95,6 +98,11 @@ class AiohttpClient:
 
     async def refuse(self, problem: Problem, request_id: str) -> None:
         """Answer with a problem of ours."""
+        if isinstance(self._content.exception(), Refused):
+            self.begun = True
+            self.connection.refuse_and_linger(problem)  # what follows a broken body cannot be parsed
+            await self.connection.lingered()
+            return
         headers, body = render(problem, request_id)
         headers.append((b"Content-Length", b"%d" % len(body)))
         if self.head.method == "HEAD":

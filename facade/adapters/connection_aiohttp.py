@@ -11,14 +11,16 @@ from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from aiohttp.http_exceptions import BadHttpMethod, BadStatusLine, LineTooLong
+from aiohttp.streams import StreamReader
 from aiohttp.web import BaseRequest, RequestHandler, Server, StreamResponse
+from aiohttp.web_protocol import _ErrInfo
 
 from facade.adapters.short_turns import read_in_pieces
 from facade.core.clean import MAX_HEAD, MAX_HEADERS
 from facade.core.outgoing import answer_head
 from facade.core.problem import Problem, render
 from facade.core.target import MAX_TARGET
-from facade.errors import ClientGone
+from facade.errors import ClientGone, Refused
 from facade.settings import Limits
 
 _LATE_HEAD = Problem(408, "head_timeout", "The request's head did not arrive in time. Send it again.")
@@ -120,6 +122,9 @@ class FacadeConnection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         if not self._is_idle():
             super().data_received(data)
+            self._forget_repeated_errors()
+            if self._current_request is not None:
+                self.tell_of_a_break(self._current_request.content)
             return
         if self._head_bytes == 0:
             self._time_head(self._house.limits.head)
@@ -155,6 +160,12 @@ class FacadeConnection(RequestHandler):
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """The flow tells of its own defects; what is left here are clients' errors."""
 
+    def tell_of_a_break(self, body: StreamReader) -> None:
+        """End `body` if the parser broke off in it: aiohttp only queues the error behind its request."""
+        broken = self._messages[0][0] if self._messages else None
+        if isinstance(broken, _ErrInfo) and not body.is_eof() and body.exception() is None:
+            body.set_exception(Refused(_parser_problem(broken.exc)))
+
     def refuse_and_linger(self, problem: Problem) -> None:
         """Send a problem, close our half, and read on for a while without looking."""
         self._stop_head_timer()
@@ -179,6 +190,12 @@ class FacadeConnection(RequestHandler):
     def _is_idle(self) -> bool:
         waiting = self._waiter is not None and not self._waiter.done()
         return waiting and not self._messages and not self._close
+
+    def _forget_repeated_errors(self) -> None:
+        """After an error the parser fails anew on every packet, and each time repeats what it was given."""
+        queue = self._messages
+        while len(queue) > 1 and isinstance(queue[-1][0], _ErrInfo) and isinstance(queue[-2][0], _ErrInfo):
+            queue.pop()
 
     def _body_is_missing(self) -> bool:
         request = self._current_request
