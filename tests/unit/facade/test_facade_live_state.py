@@ -1,0 +1,194 @@
+"""The live snapshot, the kept state, the metrics' text and the log, without a socket."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from facade.adapters.metrics_text import Counter, Gauge, Histogram, exposition, flattened
+from facade.adapters.plan_watch import signature
+from facade.adapters.state_file import StateFile
+from facade.adapters.telling import Log
+from facade.core.decide import Snapshot
+from facade.live import Live
+from migration.core.effective import RouteState
+from migration.core.flags import FlagState
+from migration.core.stages import ReadStage
+from migration.errors import FlagError
+from migration.ports import FlagContext
+from tests.unit.facade.facade_builders import SHOW, a_plan, a_route, at
+
+
+class _Watch:
+    """Stands for a flag watch."""
+
+    def __init__(self, state: FlagState | None) -> None:
+        self.state, self.stale = state, False
+
+
+class _Engine:
+    """Believes every state but one without features."""
+
+    def __init__(self) -> None:
+        self.taken: list[FlagState] = []
+
+    def take(self, state: FlagState) -> None:
+        if not state.features:
+            raise FlagError("nothing in it")
+        self.taken.append(state)
+
+    def enabled(self, flag: str, context: FlagContext) -> bool:
+        return context.key == "yes"
+
+
+def _flags(share: str) -> FlagState:
+    parameters = {"rollout": share, "stickiness": "userId", "groupId": f"strangler.{SHOW}"}
+    strategy = {"name": "flexibleRollout", "parameters": parameters}
+    feature = {"name": f"strangler.{SHOW}", "enabled": True, "strategies": [strategy]}
+    return FlagState.from_features({"version": 2, "features": [feature]}, 1.0)
+
+
+def _live() -> tuple[Live, list[Snapshot], _Engine]:
+    published: list[Snapshot] = []
+    engine = _Engine()
+    return Live(a_plan(), {}, engine, published.append), published, engine
+
+
+def test_every_change_publishes_a_snapshot_of_all_that_is_known() -> None:
+    live, published, engine = _live()
+    live.set_states(at(ReadStage.CANARY, 50))
+    live.follow(_Watch(_flags("20")))  # type: ignore[arg-type]
+    view = published[-1].views[SHOW]
+    assert (view.state.cap_pct, view.intent and view.intent.rollout) == (50, 20)
+    assert len(engine.taken) == 1
+    assert [published[-1].evaluate("f", key) for key in ("yes", "no")] == [True, False]
+    live.set_plan(a_plan(a_route("other", "GET /o")))
+    assert list(published[-1].views) == ["catalog.other"]
+    assert published[-1].views["catalog.other"].state.stage is ReadStage.LEGACY
+
+
+def test_flags_that_the_engine_refuses_leave_those_before_in_force() -> None:
+    live, published, _ = _live()
+    live.follow(_Watch(_flags("20")))  # type: ignore[arg-type]
+    live.set_flags(FlagState.from_features({"features": []}, 2.0))
+    assert live.flag_problem == "nothing in it"
+    assert live.flags is not None
+    assert live.flags.features
+    live.set_flags(_flags("30"))
+    assert live.flag_problem is None
+    assert published[-1].views[SHOW].intent is not None
+
+
+def test_growing_stale_and_coming_back_is_noticed_without_a_change() -> None:
+    live, published, _ = _live()
+    watch = _Watch(_flags("20"))
+    live.follow(watch)  # type: ignore[arg-type]
+    seen = len(published)
+    live.check_age()
+    assert len(published) == seen
+    watch.stale = True
+    live.check_age()
+    intent = published[-1].views[SHOW].intent
+    assert intent is not None
+    assert not intent.known
+    watch.stale = False
+    live.check_age()
+    assert len(published) == seen + 2
+
+
+def test_the_state_survives_a_restart(tmp_path: Path) -> None:
+    file = StateFile(tmp_path / "deep" / "state.json")
+    assert file.load() == ({}, None)
+    states = {SHOW: RouteState(SHOW, ReadStage.CANARY, 50, 20, 10, True, "why", 3.0, 7)}
+    file.save(states, _flags("20"))
+    loaded, flags = file.load()
+    assert loaded == states
+    assert flags is not None
+    assert flags.hash == _flags("20").hash
+    file.save(states, None)
+    assert file.load() == (states, None)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["state.json"]
+
+
+BROKEN = {
+    "empty": "",
+    "cut off": "{",
+    "a list": "[]",
+    "another schema": '{"schema": "x"}',
+    "no routes": '{"schema": "strangler.facade-state/1"}',
+    "an unknown stage": '{"schema": "strangler.facade-state/1", "routes": [{"route": "a", "stage": "up"}]}',
+    "a row that contradicts itself": (
+        '{"schema": "strangler.facade-state/1", "routes": [{"route": "a", "stage": "live", "cap_pct": 3}]}'
+    ),
+    "nested too deeply": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_state_is_as_good_as_none(tmp_path: Path, case: str) -> None:
+    path = tmp_path / "state.json"
+    path.write_text(BROKEN[case], "utf-8")
+    assert StateFile(path).load() == ({}, None)
+
+
+def test_metrics_are_text_that_prometheus_reads() -> None:
+    counter, seconds = (
+        Counter("c_total", "How many.", ("a", "b")),
+        Histogram("s", "How long.", (0.1, 1.0), ("a",)),
+    )
+    counter.add("x", 'y"\n\\')
+    counter.add("x", 'y"\n\\', by=2)
+    for value in (0.05, 0.1, 0.5, 5.0):
+        seconds.observe(value, "x")
+    gauge = Gauge("g", "Now.", lambda: flattened({"r": {"why": 3}}), ("route", "reason"))
+    assert exposition([counter, seconds, gauge, Counter("n_total", "None.")]).decode().splitlines() == [
+        "# HELP c_total How many.",
+        "# TYPE c_total counter",
+        'c_total{a="x",b="y\\"\\n\\\\"} 3',
+        "# HELP s How long.",
+        "# TYPE s histogram",
+        's_bucket{a="x",le="0.1"} 2',
+        's_bucket{a="x",le="1"} 3',
+        's_bucket{a="x",le="+Inf"} 4',
+        's_sum{a="x"} 5.65',
+        's_count{a="x"} 4',
+        "# HELP g Now.",
+        "# TYPE g gauge",
+        'g{route="r",reason="why"} 3',
+        "# HELP n_total None.",
+        "# TYPE n_total counter",
+        "n_total 0",
+    ]
+
+
+def test_an_outage_does_not_fill_the_log() -> None:
+    stream = io.StringIO()
+    log = Log(stream)
+    for _ in range(100):
+        log.seldom("legacy", "upstream_failed", kind="connect")
+    log.seldom("other", "upstream_failed", kind="connect")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["upstream_failed"] * 2
+    stream.close()
+    log.line("nobody reads this")
+
+
+def test_a_change_of_any_file_of_the_plan_is_seen(tmp_path: Path) -> None:
+    plan, part = tmp_path / "plan.toml", tmp_path / "parts" / "a.toml"
+    part.parent.mkdir()
+    plan.write_text('include = ["parts/*.toml"]\n', "utf-8")
+    part.write_text("a = 1\n", "utf-8")
+    seen = [signature(plan)]
+    part.write_text("a = 100\n", "utf-8")
+    seen.append(signature(plan))
+    (tmp_path / "parts" / "b.toml").write_text("", "utf-8")
+    seen.append(signature(plan))
+    plan.write_text("include = 3", "utf-8")
+    seen.append(signature(plan))
+    plan.unlink()
+    seen.append(signature(plan))
+    assert len(set(seen)) == 5
+    assert seen[-1] == ()
