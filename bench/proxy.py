@@ -42,9 +42,10 @@ mirror = true
 
 NGINX = """daemon off; worker_processes 1; pid {home}/nginx.pid; error_log {home}/error.log;
 events {{ worker_connections 256; }}
-http {{ access_log off; client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c;
+http {{ access_log off; keepalive_requests 100000000;
+  client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c;
   uwsgi_temp_path {home}/d; scgi_temp_path {home}/e;
-  upstream legacy {{ server 127.0.0.1:{backend}; keepalive 64; }}
+  upstream legacy {{ server 127.0.0.1:{backend}; keepalive 64; keepalive_requests 100000000; }}
   server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://legacy; proxy_http_version 1.1;
     proxy_set_header Connection ""; }} }} }}
 """
