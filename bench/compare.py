@@ -25,6 +25,9 @@ from shadow.core.rules import compile_rules
 from shadow.core.walk import Budgets
 
 
+_RULES = compile_rules((), ZoneInfo)
+
+
 @dataclass(frozen=True)
 class Case:
     """Two bodies and the goal of design 3 in milliseconds (None: no goal was set)."""
@@ -72,7 +75,7 @@ def _reordered(rows: list[dict[str, Any]]) -> bytes:
 
 
 def _ours(case: Case) -> str:
-    return compare_bodies(case.old, case.new, compile_rules((), ZoneInfo), Budgets()).outcome
+    return compare_bodies(case.old, case.new, _RULES, Budgets()).outcome
 
 
 def _theirs(case: Case) -> str:
