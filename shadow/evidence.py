@@ -7,7 +7,7 @@ from migration.core.plan import Plan, Route
 from shadow.core.build_report import build_report, evidence_hash, verdict_of
 from shadow.core.report import RouteReport
 from shadow.core.rows import RouteRows
-from shadow.core.rules import rules_hash
+from shadow.core.rules import terms_hash
 from shadow.errors import EvidenceError, ShadowError
 from shadow.ports import EvidenceStore
 
@@ -27,12 +27,12 @@ def open_evidence(url: str) -> EvidenceStore:
 def route_report(store: EvidenceStore, plan: Plan, route_id: str, now: float) -> RouteReport:
     """Everything known about one route at `now`; blocks at most about 2 s, EvidenceError when away."""
     route = _route(plan, route_id)
-    return build_report(_rows(store, route, samples=True), plan, route, now)
+    return build_report(_rows(store, plan, route, samples=True), plan, route, now)
 
 
 def route_evidence(store: EvidenceStore, plan: Plan, route_id: str, now: float) -> RouteEvidence:
     """The verdict of one route for the gate: NONE where nothing was compared under the plan's rules."""
-    stored = _rows(store, _route(plan, route_id), samples=False)
+    stored = _rows(store, plan, _route(plan, route_id), samples=False)
     verdict = verdict_of(stored, plan.evidence, now)
     word = "NONE" if stored.current is None else verdict.word
     return RouteEvidence(word, verdict.sentence, evidence_hash(stored))
@@ -45,5 +45,5 @@ def _route(plan: Plan, route_id: str) -> Route:
     return route
 
 
-def _rows(store: EvidenceStore, route: Route, *, samples: bool) -> RouteRows:
-    return store.route_rows(route.id, rules_hash(route.rules), samples=samples)
+def _rows(store: EvidenceStore, plan: Plan, route: Route, *, samples: bool) -> RouteRows:
+    return store.route_rows(route.id, terms_hash(route.rules, plan.evidence), samples=samples)

@@ -84,7 +84,7 @@ class Examiner:
         """Count exchanges of which nothing is known but that they were tapped."""
         if exchanges > 0:
             lane = self._lanes.get(route)
-            rules_hash = lane.rules.hash if lane else ""
+            rules_hash = lane.terms if lane else ""
             count = self._recorder.tally.latest(route, rules_hash)
             self._recorder.tally.lose(count, reason, exchanges)
 
@@ -205,13 +205,13 @@ class Examiner:
         )
 
     def _count(self, exchange: Exchange, lane: Lane, old: Answer, new: Answer) -> Count:
-        key = CountKey(
-            exchange.route,
-            self._builds.of(lane.legacy, old.headers),
-            self._builds.of(lane.extracted, new.headers),
-            lane.rules.hash,
-        )
-        return self._recorder.tally.count_for(key, exchange.started_at)
+        tally, terms = self._recorder.tally, lane.terms
+        builds = self._builds.of(lane.legacy, old.headers), self._builds.of(lane.extracted, new.headers)
+        if not all(builds) and lane.legacy.build_header and lane.extracted.build_header:
+            # One that has told none since this process began: as before, until it tells another.
+            last = tally.newest(exchange.route, terms)
+            builds = (builds[0] or last.key.build_old, builds[1] or last.key.build_new) if last else builds
+        return tally.count_for(CountKey(exchange.route, *builds, terms), exchange.started_at)
 
     def _note(
         self,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from migration.core.plan import Plan, Route
 from shadow.compare import Limits
-from shadow.core.rules import RuleSet, compile_rules
+from shadow.core.rules import RuleSet, compile_rules, terms_hash
 from shadow.core.walk import Budgets
 from shadow.sides import Upstream, sides_of
 
@@ -24,6 +24,7 @@ class Lane:
 
     route: Route
     rules: RuleSet
+    terms: str  # the hash its counts are bound to
     legacy: Upstream
     extracted: Upstream
     turns: asyncio.Semaphore
@@ -38,7 +39,9 @@ def lanes_of(plan: Plan) -> Mapping[str, Lane]:
     for route in plan.routes.values():
         legacy, extracted = sides_of(plan, route)
         rules = compile_rules(route.rules, ZoneInfo)
-        lanes[route.id] = Lane(route, rules, legacy, extracted, asyncio.Semaphore(route.max_in_flight))
+        terms = terms_hash(route.rules, plan.evidence)
+        turns = asyncio.Semaphore(route.max_in_flight)
+        lanes[route.id] = Lane(route, rules, terms, legacy, extracted, turns)
     return lanes
 
 

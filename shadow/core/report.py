@@ -72,7 +72,7 @@ class TrafficView:
     current: Mapping[str, int]  # the same, in the current count alone
     not_compared: Mapping[str, int]  # reason → exchanges; decided in the facade
     undecided: Mapping[str, int]  # reason → exchanges whose answers were there and still say nothing
-    lost: Mapping[str, int]  # reason → exchanges; only shadow_died and cut speak against a verdict
+    lost: Mapping[str, int]  # reason → exchanges; shadow_died, cut and no_turn speak against a verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from migration.core.plan import Rule
+from migration.core.plan import EvidenceSettings, Rule
 from shadow.core.differences import MISSING
 from shadow.core.json_text import Json, canonical
 from shadow.core.operations import OPERATIONS, Operation, Zones
@@ -58,10 +58,19 @@ class Applied:
 
 
 def rules_hash(rules: Sequence[Rule]) -> str:
-    """What a count is bound to besides the builds: 12 hex digits over the rules and this comparator."""
+    """12 hex digits over the rules and this comparator."""
     texts = [[rule.op, rule.path, {name: str(value) for name, value in rule.args.items()}] for rule in rules]
     data = orjson.dumps([_COMPARATOR, texts], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(data).hexdigest()[:12]
+
+
+def terms_hash(rules: Sequence[Rule], limits: EvidenceSettings) -> str:
+    """What a count is bound to besides the builds: the rules, the limit it tests, and what a session is.
+
+    A limit chosen after a look at the numbers proves nothing (12 hex digits).
+    """
+    terms = [rules_hash(rules), limits.p0, limits.alpha, limits.session_idle, limits.session_max]
+    return hashlib.sha256(orjson.dumps(terms)).hexdigest()[:12]
 
 
 def compile_rules(rules: Sequence[Rule], zones: Zones) -> RuleSet:

@@ -81,14 +81,17 @@ class Tally:
 
     def latest(self, route: str, rules_hash: str) -> Count:
         """The route's count that saw an exchange last, or one with unknown builds that saw none."""
+        newest = self.newest(route, rules_hash)
+        return newest or self.count_for(CountKey(route, "", "", rules_hash), NEVER)
+
+    def newest(self, route: str, rules_hash: str) -> Count | None:
+        """The route's count that saw an exchange last, if there is any."""
         mine = [
             count
             for count in self.counts.values()
             if count.key.route == route and count.key.rules_hash == rules_hash
         ]
-        if mine:
-            return max(mine, key=lambda count: count.last)
-        return self.count_for(CountKey(route, "", "", rules_hash), NEVER)
+        return max(mine, key=lambda count: count.last, default=None)
 
     def observe(self, count: Count, seen: Observation) -> list[SampleWanted]:
         """Add one exchange; returns the samples to keep of it."""

@@ -15,7 +15,7 @@ from shadow.core.count import Count
 from shadow.core.judge import Case, judge
 from shadow.core.report import NOT_YET, RouteReport
 from shadow.core.rows import SMALLEST, Batch, CounterRow, FindingRow, RouteRows, SampleRow
-from shadow.core.rules import rules_hash
+from shadow.core.rules import terms_hash
 from shadow.core.words import count_of, percent, seconds
 from shadow.errors import ShadowError
 from shadow.evidence import route_evidence, route_report
@@ -270,12 +270,26 @@ def test_the_gate_reads_the_count_of_the_plan_s_own_rules() -> None:
     store.take_over("w")
     assert route_evidence(store, plan(), ROUTE, NOW).verdict == "NONE"
     made = count(343)
-    made.key = count_key(rules_hash=rules_hash(()))
+    made.key = count_key(rules_hash=terms_hash((), limits()))
     store.write(Batch(counts=(made.row(),)), "w")
     assert route_evidence(store, plan(), ROUTE, NOW).verdict == "READY"
     assert route_report(store, plan(), ROUTE, NOW).verdict.trials == 343
     changed = plan(route(rules=RULES))
     assert route_evidence(store, changed, ROUTE, NOW).verdict == "NONE"
+
+
+@pytest.mark.parametrize(
+    "change", [{"p0": 0.02}, {"alpha": 0.1}, {"session_idle": 1.0}, {"session_max": 2.0}]
+)
+def test_a_limit_chosen_after_a_look_starts_a_new_count(change: dict[str, float]) -> None:
+    """764 trials with one mismatch, and whoever sees 763 may not pass by asking for less."""
+    store = MemoryEvidence()
+    store.take_over("w")
+    made = count(763, 1)
+    made.key = count_key(rules_hash=terms_hash((), limits()))
+    store.write(Batch(counts=(made.row(),)), "w")
+    assert route_evidence(store, plan(), ROUTE, NOW).verdict == "INCONCLUSIVE"
+    assert route_evidence(store, plan(evidence=limits(**change)), ROUTE, NOW).verdict == "NONE"
 
 
 def test_an_unknown_route_is_refused_with_the_known_ones() -> None:
