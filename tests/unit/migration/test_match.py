@@ -119,10 +119,10 @@ def test_what_the_table_finds_the_template_accepts_too(segments: list[str]) -> N
 def test_five_thousand_routes_are_matched_in_microseconds() -> None:
     matcher = table(*(f"GET /api/v{number % 50}/thing{number}/{{id:int}}/part" for number in range(5_000)))
     asked = [("api", f"v{number % 50}", f"thing{number}", "7", "part") for number in range(5_000)]
-    began = time.perf_counter()
+    began = time.process_time()
     assert all(matcher.match("GET", path) for path in asked)
     # Generous: it takes about 2 µs; a list of 5,000 templates takes more than 1,000.
-    assert (time.perf_counter() - began) / len(asked) < 100e-6
+    assert (time.process_time() - began) / len(asked) < 100e-6
 
 
 @pytest.mark.parametrize(
