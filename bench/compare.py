@@ -24,7 +24,6 @@ from shadow.compare import compare_bodies
 from shadow.core.rules import compile_rules
 from shadow.core.walk import Budgets
 
-
 _RULES = compile_rules((), ZoneInfo)
 
 
