@@ -37,6 +37,7 @@ tr:last-child td { border-bottom: 0; }
 code { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
   overflow-wrap: break-word; }
 td.old code, td.new code { overflow-wrap: anywhere; }
+td.old, td.new { min-width: 15rem; }
 td.old { background: var(--old); } td.new { background: var(--new); }
 </style>
 </head>

@@ -21,6 +21,7 @@ from migration.bootstrap import open_flag_source, open_ledger
 from migration.core.plan import Plan
 from migration.errors import FlagError, LedgerError, MigrationError, PlanError
 from migration.plan_file import load_plan
+from shadow.core.words import count_of
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h: worth starting again, which 3 (configuration) is not
 
@@ -133,7 +134,7 @@ async def _conduct_once(plan: Plan) -> None:
 async def _conduct(plan: Plan, plan_file: Path, stop: asyncio.Event) -> None:
     """Conduct one plan after another: a changed plan file starts a new conductor, a wrong one is told."""
     while not stop.is_set():
-        tell(f"conducting {len(plan.routes)} routes of {plan.path}")
+        tell(f"conducting {count_of(len(plan.routes), 'route')} of {plan.path}")
         changed = asyncio.Event()
         one, source = _make(plan)
         watching = asyncio.create_task(_next_plan(plan, plan_file, stop, changed))

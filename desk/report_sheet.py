@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from desk.report_words import compared, numbers, per_cent, worst_first
 from shadow.core.report import AlignedRow, FindingView, RouteReport, SampleView
+from shadow.core.words import count_of
 
 _MARKS = {"same": " ", "changed": "≠", "old": "-", "new": "+", "fold": "…"}
 _WIDE = 56  # characters of one side in the aligned picture
@@ -48,7 +49,7 @@ def _not_compared(report: RouteReport) -> Iterator[str]:
         yield f"  lost          {counts(traffic.lost)}"
     seen = report.coverage
     shapes = f"request shapes {counts(seen.shapes)}"
-    yield f"  seen          {seen.keys:,} keys; statuses {counts(seen.statuses)}; {shapes}"
+    yield f"  seen          {count_of(seen.keys, 'key')}; statuses {counts(seen.statuses)}; {shapes}"
 
 
 def counts(values: Mapping[str, int]) -> str:
@@ -60,8 +61,7 @@ def counts(values: Mapping[str, int]) -> str:
 def _findings(report: RouteReport) -> Iterator[str]:
     found = worst_first(report.findings)
     yield ""
-    many = "1 finding" if len(found) == 1 else f"{len(found):,} findings, worst first"
-    yield f"{many}." if found else "No finding in this count."
+    yield f"{count_of(len(found), 'finding')}, worst first." if found else "No finding in this count."
     for finding in found:
         yield from _finding(finding)
 
@@ -70,7 +70,8 @@ def _finding(one: FindingView) -> Iterator[str]:
     state = "confirmed" if one.confirmed else "seen in one trial at most"
     yield ""
     yield f"  {one.id}  {one.kind} at {one.path}  ({one.impact}; {one.types or 'no types'})"
-    often = f"{one.exchanges:,} exchanges ({per_cent(one.share)} %), {one.trials:,} trials, {one.keys:,} keys"
+    often = f"{count_of(one.exchanges, 'exchange')} ({per_cent(one.share)} %)"
+    often += f", {count_of(one.trials, 'trial')}, {count_of(one.keys, 'key')}"
     yield f"    {often}; {state}; last {_clock(one.last_seen)}"
     if one.samples:
         yield from _sample(next((each for each in one.samples if each.smallest), one.samples[0]))

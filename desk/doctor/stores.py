@@ -52,7 +52,7 @@ def _rows(plan: Plan, known: set[str]) -> Iterator[Check]:
     if missing:
         yield warn("ledger", f"no row yet for {', '.join(missing)}", "strangler flags init, or strangler up")
     else:
-        yield ok("ledger", f"read and written, {len(plan.routes)} routes known")
+        yield ok("ledger", f"read and written; routes known: {len(plan.routes)}")
     gone = sorted(known - set(plan.routes))
     if gone:
         yield warn(
