@@ -17,7 +17,9 @@ TRIALS = frozenset({MATCH, MISMATCH, ACCEPTED})  # only these count in n
 
 # Lost before the candidate was asked: for reasons that cannot depend on its answer, so they are only shown.
 # `no_turn` is none of them: a candidate that hangs keeps the turns, and its worst hour would leave no trace.
-EARLY = frozenset({"busy", "not_modified", "partial", "loop", "route_unknown", "legacy_has_effects"})
+EARLY = frozenset(
+    {"busy", "not_modified", "partial", "loop", "method", "route_unknown", "legacy_has_effects"}
+)
 
 _MOST_NAMES = 50  # shapes, ignored headers: clients and servers can invent them without end
 _ELSE = "(others)"
