@@ -31,6 +31,7 @@ from shadow.tap import shadow_token
 
 _WAITING = 4096  # exchanges of one route that may wait for their turn: a second of a busy facade
 _PATIENCE = 5.0  # seconds one waits: an answer asked for later would be of another moment
+_LONGEST_WAY = 600.0  # seconds from a request's start to here; a slow client reads that long
 _MOST_WAITING_BYTES = 64 * 1024 * 1024
 
 
@@ -66,6 +67,9 @@ class Examiner:
     def exchange(self, instance: str, exchange: Exchange) -> None:
         """Take one exchange; never blocks. What is too much is lost, and counted."""
         self._recorder.accounts.received(instance, exchange.route)
+        # By this process' clock: one that is wrong in a facade must not cover a day at once.
+        now = self._clock()
+        exchange.started_at = min(max(exchange.started_at, now - _LONGEST_WAY), now)
         lane = self._lanes.get(exchange.route)
         reason = early_reason(exchange, lane.route if lane else None)
         if lane is None or reason is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from migration.core.plan import EvidenceSettings
 from shadow.core.count import ACCEPTED, EARLY, EXCUSED, LOST, MATCH, MISMATCH, UNDECIDED
 from shadow.core.report import VerdictView, Word
-from shadow.core.rows import CountRow
+from shadow.core.rows import CHANGING, CountRow
 from shadow.core.verdict import (
     e_not_ready,
     e_ready,
@@ -22,6 +22,7 @@ from shadow.core.words import count_of, percent, seconds
 
 _CLOSE_AFTER = 20.0  # trials times the limit: from there on more traffic seldom settles it
 _DAY = 86_400.0
+_CLOCKS_APART = 60.0  # seconds that two machines' clocks may differ
 _LEAST_RATE_TIME = 60.0  # seconds of traffic below which no rate per day is told
 
 
@@ -131,6 +132,8 @@ def _unproven(count: CountRow) -> list[str]:
 
 def _stale(count: CountRow, limits: EvidenceSettings, now: float) -> list[str]:
     age = now - (count.last_trial if count.last_trial is not None else count.last)
+    if age < -_CLOCKS_APART:
+        return [f"the last trial lies {seconds(-age)} ahead: a clock was wrong, so its age says nothing"]
     if age <= limits.max_age:
         return []
     return [
@@ -166,6 +169,10 @@ def _undecided(count: CountRow, limits: EvidenceSettings) -> list[str]:
 
 
 def _unknown_build(count: CountRow, limits: EvidenceSettings) -> list[str]:
+    if count.key.build_old == CHANGING:
+        return [
+            "the build of a side changes all the time, so nobody knows what was compared: see build_header"
+        ]
     if limits.build == "unknown" or (count.key.build_old and count.key.build_new):
         return []
     side = "legacy" if not count.key.build_old else "extracted"

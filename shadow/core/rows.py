@@ -79,6 +79,7 @@ class SampleRow:
     payload: Mapping[str, Any]
 
 
+CHANGING = "(changing)"  # stands for the builds of a side that tells another one with each answer
 NEVER = 0.0  # the times of a count that holds only exchanges of which nothing is known
 SMALLEST = 5
 FAILURES = "write_failures"  # the name under which `meta` keeps how often writing failed

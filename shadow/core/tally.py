@@ -12,14 +12,23 @@ from dataclasses import dataclass, replace
 from shadow.core.chance import Chance
 from shadow.core.count import MISMATCH, Count, Observation
 from shadow.core.differences import Difference, finding_id
-from shadow.core.rows import NEVER, SMALLEST, Batch, CountKey, FindingRow, SampleRow, SessionRow, Snapshot
+from shadow.core.rows import (
+    CHANGING,
+    NEVER,
+    SMALLEST,
+    Batch,
+    CountKey,
+    FindingRow,
+    SampleRow,
+    SessionRow,
+    Snapshot,
+)
 from shadow.core.sketch import KeySketch
 
 MAX_SESSIONS = 100_000  # about 60 MB; more at once are no trials, and are counted
 MAX_FINDINGS = 200  # of one count; more go into one finding "(elsewhere)" for each kind
 MAX_COUNTS = 64  # of one route; a build that changes with every answer must not start counts without end
 _OLD = 3600.0  # seconds without an exchange after which a count makes room for a new one
-CHANGING = "(changing)"
 _RANDOM_SLOTS = 5
 
 

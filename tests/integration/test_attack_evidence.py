@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,20 @@ async def test_a_candidate_that_is_dead_when_shadow_starts_again_fails_in_the_co
     assert (report.verdict.trials, report.verdict.mismatched) == (8, 5)
     assert report.count is not None
     assert (report.count.build_new, report.count.counts_started) == ("catalog-1", 1)
+
+
+async def test_a_facade_whose_clock_is_wrong_covers_no_day_at_once(tmp_path: Path) -> None:
+    async with candidate(product_of) as service:
+        plan = make_plan(tmp_path, service.url)
+        async with shadow(plan) as running, sender(plan) as tap:
+            for number, off in enumerate((-90_000.0, 0.0, 90_000.0, 9e12)):
+                tap.offer(exchange(number, started_at=time.time() + off))
+            report = await running.until(lambda r: accounted(r, 4))
+    assert report.verdict.trials == 4
+    assert report.count is not None
+    assert report.count.covered < 700
+    assert (report.count.last_trial or 0) < time.time()
+
+
+async def product_of(request: web.Request) -> web.Response:
+    return product(request)

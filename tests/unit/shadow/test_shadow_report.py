@@ -14,7 +14,7 @@ from shadow.core.build_report import build_report, evidence_hash, verdict_of
 from shadow.core.count import Count
 from shadow.core.judge import Case, judge
 from shadow.core.report import NOT_YET, RouteReport
-from shadow.core.rows import SMALLEST, Batch, CounterRow, FindingRow, RouteRows, SampleRow
+from shadow.core.rows import CHANGING, SMALLEST, Batch, CounterRow, FindingRow, RouteRows, SampleRow
 from shadow.core.rules import terms_hash
 from shadow.core.words import count_of, percent, seconds
 from shadow.errors import ShadowError
@@ -47,6 +47,22 @@ VERDICTS: list[tuple[str, Count | None, dict[str, Any], str, str]] = [
     ("close", count(3000, 22), {}, "INCONCLUSIVE", "close to the limit: between"),
     ("old", count(343), {"now": NOW + 3601}, "INCONCLUSIVE", "the last trial is 60 min old"),
     ("old and bad", count(30, 5), {"now": NOW + 9e4}, "INCONCLUSIVE", "the last trial is 25 h old"),
+    ("ahead", count(343), {"now": NOW - 61}, "INCONCLUSIVE", "the last trial lies 61 s ahead: a clock"),
+    ("a little ahead", count(343), {"now": NOW - 59}, "READY", "fewer"),
+    (
+        "a build of its own for each answer",
+        count(343, key=count_key(build_old=CHANGING, build_new=CHANGING)),
+        {},
+        "INCONCLUSIVE",
+        "the build of a side changes all the time",
+    ),
+    (
+        "the same, and asked not to look at builds",
+        count(343, key=count_key(build_old=CHANGING, build_new=CHANGING)),
+        {"build": "unknown"},
+        "INCONCLUSIVE",
+        "the build of a side changes all the time",
+    ),
     ("dead", count(343, caught=1), {}, "INCONCLUSIVE", "of 2 injected differences it caught 1"),
     ("dead and bad", count(30, 5, caught=0), {}, "INCONCLUSIVE", "cannot be trusted"),
     ("never proven", count(343, injected=0, caught=0), {}, "INCONCLUSIVE", "no synthetic difference"),

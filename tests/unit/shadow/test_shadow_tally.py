@@ -13,9 +13,9 @@ from shadow.core import tally as tally_module
 from shadow.core.accounts import Accounts
 from shadow.core.count import Count
 from shadow.core.differences import Kind, in_body
-from shadow.core.rows import Batch, CounterRow, SampleRow, SessionRow, Snapshot
+from shadow.core.rows import CHANGING, Batch, CounterRow, SampleRow, SessionRow, Snapshot
 from shadow.core.sketch import KEPT, KeySketch
-from shadow.core.tally import CHANGING, MAX_COUNTS, Tally
+from shadow.core.tally import MAX_COUNTS, Tally
 from tests.unit.shadow.builders import NOW, ROUTE, count_key, seen
 
 DIFFERENT = (in_body(Kind.TYPE, 1, "1", ("a",), ("a",)),)
