@@ -10,7 +10,7 @@ from shadow.core.count import EARLY
 from shadow.core.question import early_reason, headers_for, shape
 from tests.unit.shadow.builders import exchange, route
 
-EARLY: list[tuple[dict[str, Any], bool, str | None]] = [
+CASES: list[tuple[dict[str, Any], bool, str | None]] = [
     ({}, False, None),
     ({"method": "HEAD"}, False, None),
     ({"method": "POST"}, False, "method"),
@@ -23,7 +23,7 @@ EARLY: list[tuple[dict[str, Any], bool, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "effects_free", "reason"), EARLY)
+@pytest.mark.parametrize(("changes", "effects_free", "reason"), CASES)
 def test_some_exchanges_are_not_compared_and_say_why(
     changes: dict[str, Any], effects_free: bool, reason: str | None
 ) -> None:
