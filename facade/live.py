@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from facade.core.decide import Snapshot, snapshot
 from migration.core.effective import RouteState
@@ -28,6 +29,7 @@ class Live:
         self._table = RouteTable(plan.routes.values())
         self._watch: FlagWatch | None = None
         self._flags: FlagState | None = None
+        self._killed = False
         self._was_stale = True
         self.flag_problem: str | None = None
         self.changed_at = time.monotonic()
@@ -54,13 +56,14 @@ class Live:
             self.set_flags(watch.state)
 
     def set_flags(self, state: FlagState) -> None:
-        """The flags changed; what the engine refuses leaves those before in force."""
+        """The flags changed; what the engine refuses leaves those before in force, but for a kill in it."""
         try:
             self._evaluator.take(state)
         except FlagError as error:
-            self.flag_problem = str(error)
-            return
-        self._flags, self.flag_problem = state, None
+            # Somebody in a hurry wrote the kill by hand: an emergency brake needs no right spelling.
+            self.flag_problem, self._killed = str(error), state.killed
+        else:
+            self._flags, self.flag_problem, self._killed = state, None, False
         self.rebuild()
 
     def check_age(self) -> None:
@@ -72,9 +75,10 @@ class Live:
         """Publish a snapshot of what is known now."""
         self._was_stale = stale = self._stale()
         intents: dict[str, Intent] = {}
-        if self._flags is not None:
+        if self._flags is not None or self._killed:
             for route in self.plan.routes.values():
-                intents[route.id] = self._flags.intent(route, stale=stale)
+                asked = self._flags.intent(route, stale=stale) if self._flags is not None else Intent()
+                intents[route.id] = replace(asked, killed=asked.killed or self._killed)
         self.changed_at = time.monotonic()
         self._publish(snapshot(self.plan, self.states, intents, self._evaluate, self._table))
 

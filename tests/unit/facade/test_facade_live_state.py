@@ -14,6 +14,7 @@ from facade.adapters.state_file import StateFile
 from facade.adapters.telling import Log
 from facade.core.decide import Snapshot
 from facade.live import Live
+from migration.adapters.flag_engine_unleash import UnleashEvaluator
 from migration.core.effective import RouteState
 from migration.core.flags import FlagState
 from migration.core.stages import ReadStage
@@ -80,6 +81,25 @@ def test_flags_that_the_engine_refuses_leave_those_before_in_force() -> None:
     live.set_flags(_flags("30"))
     assert live.flag_problem is None
     assert published[-1].views[SHOW].intent is not None
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_kill_that_the_engine_cannot_read_brakes_all_the_same(known: bool) -> None:
+    """Written by hand in a hurry: {"name": "strangler.kill", "enabled": true}, without any strategies."""
+    published: list[Snapshot] = []
+    live = Live(a_plan(), {}, UnleashEvaluator(), published.append)
+    kill = {"name": "strangler.kill", "enabled": True}
+    if known:
+        live.set_flags(_flags("20"))
+    live.set_flags(FlagState.from_features({"version": 2, "features": [kill]}, 2.0))
+    assert live.flag_problem is not None
+    intent = published[-1].views[SHOW].intent
+    assert intent is not None
+    assert (intent.killed, intent.rollout) == (True, 20 if known else 0)
+    live.set_flags(_flags("30"))
+    released = published[-1].views[SHOW].intent
+    assert released is not None
+    assert (released.killed, released.rollout) == (False, 30)
 
 
 def test_growing_stale_and_coming_back_is_noticed_without_a_change() -> None:
