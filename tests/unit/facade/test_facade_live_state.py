@@ -88,6 +88,7 @@ def test_a_kill_that_the_engine_cannot_read_brakes_all_the_same(known: bool) -> 
     """Written by hand in a hurry: {"name": "strangler.kill", "enabled": true}, without any strategies."""
     published: list[Snapshot] = []
     live = Live(a_plan(), {}, UnleashEvaluator(), published.append)
+    live.follow(_Watch(None))  # type: ignore[arg-type]
     kill = {"name": "strangler.kill", "enabled": True}
     if known:
         live.set_flags(_flags("20"))
