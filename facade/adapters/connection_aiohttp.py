@@ -110,8 +110,6 @@ class FacadeConnection(RequestHandler):
             return
         super().connection_made(transport)
         read_in_pieces(transport)
-        # aiohttp's keep-alive timer starts after a first answer: who never asks would stay for ever.
-        self._time_head(self._house.limits.idle)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_head_timer()
@@ -211,9 +209,7 @@ class FacadeConnection(RequestHandler):
 
     def _head_is_late(self) -> None:
         self._head_timer = None
-        if self._is_idle() and self._head_bytes == 0:
-            self.force_close()  # nothing was asked, so there is nothing to answer
-        elif self._is_idle():
+        if self._is_idle():
             self._house.on_refused(_LATE_HEAD)
             self.refuse_and_linger(_LATE_HEAD)
 

@@ -26,8 +26,9 @@ MB = 1 << 20
 PATIENCE = {
     "STRANGLER_FACADE_HEAD": "3",
     "STRANGLER_FACADE_BODY_GRACE": "3",
+    "STRANGLER_FACADE_BODY_SILENCE": "4",
     "STRANGLER_FACADE_STALLED_WRITE": "2",
-    "STRANGLER_FACADE_IDLE": "6",
+    "STRANGLER_FACADE_IDLE": "10",
     "STRANGLER_FACADE_LINGER": "2",
 }
 IDLERS = 2_000
@@ -171,8 +172,10 @@ def test_2000_idle_connections_leave_room_for_others(system: System) -> None:
         for one in idlers[::2]:  # half of them have asked before, half never said a word
             one.sendall(head("GET", "/"))
             assert status(one.recv(65_536)) == 200
+        there = system.metric("strangler_client_connections")
+        assert there >= IDLERS, "all of them at once"
         assert httpx.get(f"{system.url}/", timeout=5).status_code == 200
-        eventually("silence ends", lambda: system.metric("strangler_client_connections") < 100, within=15)
+        eventually("silence ends", lambda: system.metric("strangler_client_connections") < 100, within=20)
 
 
 def test_heads_of_one_byte_a_second_are_ended_with_408(system: System) -> None:
@@ -188,6 +191,15 @@ def test_bodies_of_one_byte_a_second_are_ended_with_408(system: System) -> None:
         answers = _drip(clients, b"x" * 100, within=10)
     assert {status(answer) for answer in answers} == {408}
     assert all(b"application/problem+json" in answer for answer in answers)
+    _nothing_is_left(system)
+
+
+def test_a_quick_body_that_stops_is_ended_with_408(system: System) -> None:
+    with dial(system) as client:
+        client.sendall(head("POST", "/upload", f"Content-Length: {2 * MB}"))
+        pour(client, iter([b"x" * MB]))  # by the minimum rate alone this would buy more than an hour
+        answer = heard(client)
+    assert status(answer) == 408
     _nothing_is_left(system)
 
 
