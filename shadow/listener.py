@@ -45,7 +45,7 @@ class TapListener:
         """Listen; TapError when another shadow process does, or the path cannot be used."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            await self._refuse_a_second()
+            await self.refuse_a_second()
             self._server = await asyncio.start_unix_server(self._accepted, sock=self._bound())
         except OSError as error:
             raise TapError(
@@ -70,7 +70,8 @@ class TapListener:
         with contextlib.suppress(OSError):
             self._path.unlink()
 
-    async def _refuse_a_second(self) -> None:
+    async def refuse_a_second(self) -> None:
+        """TapError when another shadow process listens on the path."""
         with contextlib.suppress(OSError), reachable(self._path) as address:
             _, writer = await asyncio.open_unix_connection(address)
             writer.close()

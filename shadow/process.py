@@ -25,6 +25,8 @@ async def work(
     reloads: Callable[[], Awaitable[None]],
 ) -> None:
     """Run until `stop`; EvidenceTakenOver when another shadow process took the evidence over."""
+    # Asked first: taking the evidence over would end the process that rightly has it.
+    await listener.refuse_a_second()
     for route, exchanges in (await recorder.open(stop)).items():
         examiner.lost(route, "shadow_died", exchanges)
     if stop.is_set():

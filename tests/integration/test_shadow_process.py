@@ -405,13 +405,14 @@ async def test_a_store_that_never_comes_does_not_keep_it_from_stopping(tmp_path:
     await running.end()
 
 
-async def test_a_second_shadow_on_the_same_tap_is_refused(tmp_path: Path) -> None:
-    plan = make_plan(tmp_path, "http://127.0.0.1:9")
-    async with shadow(plan):
-        other = replace(plan, evidence=replace(plan.evidence, url=f"sqlite:///{tmp_path}/other.db"))
-        second = Shadow(other)
-        with pytest.raises(TapError, match="another shadow process listens"):
-            await second.task
+async def test_a_second_shadow_on_the_same_tap_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    async with candidate(same) as service:
+        plan = make_plan(tmp_path, service.url)
+        async with shadow(plan) as first, sender(plan) as tap:
+            with pytest.raises(TapError, match="another shadow process listens"):
+                await Shadow(plan).task
+            tap.offer(exchange(1))
+            await first.until(lambda report: settled(report, 1))
 
 
 async def test_a_shadow_whose_evidence_was_taken_over_ends_and_says_why(tmp_path: Path) -> None:
