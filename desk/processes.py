@@ -133,6 +133,8 @@ async def _conduct_once(plan: Plan) -> None:
 
 async def _conduct(plan: Plan, plan_file: Path, stop: asyncio.Event) -> None:
     """Conduct one plan after another: a changed plan file starts a new conductor, a wrong one is told."""
+    # The plan is looked at every two seconds anyway; by default SIGHUP would end this process alone of all.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
     while not stop.is_set():
         tell(f"conducting {count_of(len(plan.routes), 'route')} of {plan.path}")
         changed = asyncio.Event()
