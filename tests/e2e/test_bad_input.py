@@ -8,7 +8,7 @@ import resource
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.e2e.bystander import memory, unharmed
 from tests.e2e.load import NAVIGATION
 from tests.e2e.system import Backend, System, eventually
 
+pytestmark = pytest.mark.slow
 ROUTE = "catalog.show_product"
 PRODUCTS = 100
 VISITORS = 40
@@ -189,7 +190,7 @@ def _rollout(text: str, share: object) -> bytes:
     return json.dumps(document).encode()
 
 
-CORRUPT = {
+CORRUPT: dict[str, Callable[[str], bytes]] = {
     "half of a file": lambda text: text.encode()[: len(text) // 2],
     "nothing": lambda text: b"",
     "no text": lambda text: bytes(range(256)) * 40,

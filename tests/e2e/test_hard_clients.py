@@ -21,6 +21,7 @@ from tests.e2e.bystander import MOST_MORE_MEMORY, memory, unharmed
 from tests.e2e.system import REPO, Backend, System, eventually
 from tools.servers.process import Process
 
+pytestmark = pytest.mark.slow
 MB = 1 << 20
 # Seconds, short for the tests' sake: a head, a body's start, a client that takes nothing, silence.
 PATIENCE = {
@@ -40,7 +41,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     home = tmp_path_factory.mktemp("hard-clients")
     system = System(home, Backend("embedded", environment=PATIENCE))
     port = system.ports["legacy"]
-    command = [sys.executable, REPO / "tests" / "e2e" / "plain_server.py", str(port)]
+    command = [sys.executable, str(REPO / "tests" / "e2e" / "plain_server.py"), str(port)]
     with Process(command, log=home / "backend.log") as backend:
         backend.wait_for_port(port)
         try:
