@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from facade.passage import Passage
 from facade.ports import Finished, Tap, Teller
+from migration.core.plan import Side
 from shadow.tap import Exchange
 
 
@@ -43,6 +45,9 @@ class After:
         route = decision.route
         if route is None or not (decision.tap or decision.untapped):
             return
+        if decision.tap and passage.outcome == "cut" and passage.side is Side.EXTRACTED:
+            self._tap.offer(_broken_off(_exchange(passage, route.id, seconds)))
+            return
         reason = _lost(passage) if passage.is_tapped else decision.untapped
         if reason is not None:
             self._tap.count(route.id, reason)
@@ -57,6 +62,14 @@ def _lost(passage: Passage) -> str | None:
     if passage.outcome != "answered" or passage.copy is None:
         return "no_answer" if passage.outcome != "cut" else "cut"
     return passage.copy.lost
+
+
+def _broken_off(exchange: Exchange) -> Exchange:
+    """Extracted's answer never ended: its failure towards this user, as where legacy had to answer instead.
+
+    Nothing is left to compare with, and no header of it may pass for legacy's.
+    """
+    return replace(exchange, answered_by=Side.LEGACY.value, fallback=True, response_headers=[], body=b"")
 
 
 def _exchange(passage: Passage, route: str, seconds: float) -> Exchange:

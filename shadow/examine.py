@@ -147,7 +147,7 @@ class Examiner:
     async def _reply(self, exchange: Exchange, lane: Lane) -> Reply | None:
         if exchange.fallback:
             # The extracted side has failed this user already: that is its answer.
-            return Reply(failure="error", detail="the facade fell back to legacy")
+            return Reply(failure="error", detail="extracted failed this user's own request")
         try:
             await asyncio.wait_for(lane.turns.acquire(), _PATIENCE)
         except TimeoutError:
