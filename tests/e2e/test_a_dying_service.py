@@ -8,18 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.backends import embedded, grown
 from tests.e2e.load import Load
-from tests.e2e.system import Backend, System, eventually
+from tests.e2e.system import System, eventually
 from tests.e2e.wire import Wire
 
 DEATHS = ["SIGKILL", "SIGSTOP", "cut"] * 6 + ["SIGKILL", "SIGSTOP"]
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def on_the_service(tmp_path: Path) -> Iterator[tuple[System, Wire]]:
+@pytest.fixture(params=["embedded", pytest.param("grown", marks=pytest.mark.services)])
+def on_the_service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[System, Wire]]:
     """All keys of show_product on the service, and a wire to it that can be cut."""
-    system = System(tmp_path, Backend("embedded"), products=200)
+    backend = embedded() if request.param == "embedded" else grown(request)
+    system = System(tmp_path, backend, products=200)
     with Wire(("127.0.0.1", system.ports["catalog"])) as wire:
         system.write_plan(catalog_via=wire.url)
         try:

@@ -12,26 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.accidents import Ailment, half_moved, nobody_notices
 from tests.e2e.load import Load
 from tests.e2e.system import Backend, System, eventually
-
-Ailment = Callable[[System], Callable[[], object]]
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Half of the keys of show_product on the service, everything mirrored."""
-    system = System(tmp_path_factory.mktemp("helpers-die"), Backend("embedded"), products=100)
-    try:
-        system.seed()
-        system.start("legacy", "catalog", "facade", "shadow", "conductor")
-        system.strangler("shadow", "start", "catalog.show_product", "--sample", "100")
-        system.strangler(
-            "shift", "catalog.show_product", "--to", "50", "--override", "half of the keys, for this test"
-        )
+    with half_moved(
+        System(tmp_path_factory.mktemp("helpers-die"), Backend("embedded"), products=100)
+    ) as system:
         yield system
-    finally:
-        system.stop()
 
 
 def _shadow_killed(system: System) -> Callable[[], object]:
@@ -115,26 +107,7 @@ AILMENTS: dict[str, Ailment] = {
 
 @pytest.mark.parametrize("ailment", AILMENTS)
 def test_no_users_answer_changes(system: System, ailment: str) -> None:
-    load = Load(system.url, lambda n: f"/api/products/{n % 100 + 1}", clients=20, think=0.1)
-    with load.running():
-        eventually("the load runs", lambda: len(load.log) > 100, within=15)
-        sides_before = _sides(load, 0.0)
-        began = time.monotonic()
-        cure = AILMENTS[ailment](system)
-        try:
-            eventually("traffic flows while it lasts", lambda: len(load.since(began + 1.5)) > 100, within=15)
-        finally:
-            cure()
-        cured = time.monotonic()
-        eventually("traffic flows after the cure", lambda: len(load.since(cured + 1.0)) > 100, within=15)
-    assert [one for one in load.log if not one.served] == []
-    assert {"legacy", "catalog"} == sides_before == _sides(load, began)
-    slow = [one.seconds for one in load.log if one.seconds > 3]
-    assert slow == [], "nobody waits for a helper"
-
-
-def _sides(load: Load, since: float) -> set[str]:
-    return {one.build.split("-")[0] for one in load.since(since)}
+    nobody_notices(system, AILMENTS[ailment])
 
 
 def test_what_shadow_lost_when_it_was_killed_is_counted(system: System) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.backends import embedded, grown
 from tests.e2e.raw_http import Recorded, exchange, parse_answer, recorded, request_bytes
-from tests.e2e.system import REPO, Backend, System
+from tests.e2e.system import REPO, System
 from tests.e2e.wire import Wire
 
 # What the facade may add or leave out: its name in Via, how the body is framed, whether the connection stays.
@@ -18,11 +19,13 @@ from tests.e2e.wire import Wire
 OURS = ("Via", "Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length")
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, Wire, Wire]]:
+@pytest.fixture(scope="module", params=["embedded", pytest.param("grown", marks=pytest.mark.services)])
+def shop(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[System, Wire, Wire]]:
     """client → front wire → facade → back wire → monolith."""
-    home = tmp_path_factory.mktemp("nothing-changes")
-    system = System(home, Backend("embedded"), products=48)
+    backend = embedded() if request.param == "embedded" else grown(request)
+    system = System(tmp_path_factory.mktemp("nothing-changes"), backend, products=48)
     with Wire(("127.0.0.1", system.ports["legacy"]), record=True) as back:
         system.write_plan(legacy_via=back.url)
         try:
