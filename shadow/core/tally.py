@@ -57,6 +57,7 @@ class Tally:
             self._per_count[count_id] = self._per_count.get(count_id, 0) + 1
         self._smallest = {(c, f): size for c, f, slot, size in snapshot.sample_slots if slot == SMALLEST}
         self._samples: dict[tuple[str, str, int], SampleRow] = {}
+        self._put_away: set[str] = set()
         self._dirty_counts: set[str] = set()
         self._dirty_sessions: set[tuple[str, str]] = set()
         self._dirty_findings: set[tuple[str, str]] = set()
@@ -70,7 +71,8 @@ class Tally:
     def count_for(self, key: CountKey, at: float) -> Count:
         """The count of `key`, started at `at` if there is none yet."""
         count = self.counts.get(key.id)
-        if count is None and not self._make_room(key.route, at):
+        if count is None and (key.id in self._put_away or not self._make_room(key.route, at)):
+            # Begun anew under its old name it would overwrite what is stored of it, mismatches included.
             key = CountKey(key.route, CHANGING, CHANGING, key.rules_hash)
             count = self.counts.get(key.id)
         if count is None:
@@ -86,6 +88,7 @@ class Tally:
         if at - oldest.last < _OLD or oldest.id in self._dirty_counts:
             return False
         del self.counts[oldest.id]  # what is stored of it stays stored
+        self._put_away.add(oldest.id)
         return True
 
     def latest(self, route: str, rules_hash: str) -> Count:

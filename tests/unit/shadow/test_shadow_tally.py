@@ -161,6 +161,16 @@ def test_a_build_that_changes_with_every_answer_does_not_start_counts_without_en
     assert len(tally.counts) == MAX_COUNTS + 1
 
 
+def test_a_count_that_was_put_away_is_not_begun_anew_over_what_is_stored_of_it() -> None:
+    tally = fresh()
+    for number in range(MAX_COUNTS):
+        tally.count_for(count_key(build_new=str(number)), NOW + number).observe(seen(at=NOW + number))
+    tally.taken()
+    tally.count_for(count_key(build_new="tomorrow"), NOW + 7200)
+    assert count_key(build_new="0").id not in tally.counts
+    assert tally.count_for(count_key(build_new="0"), NOW + 7201).key.build_new == CHANGING
+
+
 def test_a_session_of_a_forgotten_count_just_ends() -> None:
     tally = fresh()
     count = tally.count_for(count_key(), NOW)
