@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from migration.core.effective import RouteState
-from migration.errors import MigrationError
+from migration.errors import LedgerError, MigrationError
 from migration.ports import Ledger
 
 _NOT_ASKED = "not asked yet"
@@ -64,6 +64,12 @@ class LedgerPoll:
 
     def _poll(self, ledger: Ledger, known: int | None) -> int:
         version = ledger.version()
+        if known is not None and version < known:
+            # An older copy was put in its place: what it allows may have been rolled back since.
+            raise LedgerError(
+                f"the ledger went back from version {known} to {version}; what was known before is served. "
+                "Look at it with strangler audit, then restart the facade to follow it"
+            )
         if version != known:
             rows = ledger.routes()
             if not self._stop.is_set():
