@@ -128,15 +128,6 @@ def test_a_killed_up_leaves_no_process_and_starts_again_where_it_was(demo: Demo)
     assert demo.ledger() == before
 
 
-def test_a_second_up_beside_a_running_one_is_refused_and_harms_nothing(demo: Demo) -> None:
-    demo.start()
-    second = demo.again()
-    assert second.returncode == 3
-    assert f"process {demo.process.pid}" in second.stderr
-    assert "Next:" in second.stderr
-    assert httpx.get(f"{demo.url}/", timeout=5).status_code == 200
-
-
 @pytest.mark.parametrize("port", PORTS)
 def test_a_taken_port_is_told_before_anything_starts(demo: Demo, port: int) -> None:
     with socket.create_server(("127.0.0.1", demo.ports[port])):

@@ -153,16 +153,6 @@ def test_ctrl_c_stops_everything_in_order_even_where_the_shell_ignores_it(up):
 
 
 @pytest.mark.slow
-def test_nothing_outlives_an_up_that_was_killed(up):
-    process = up.start("--demo", "--rate", "2")
-    up.until_ready()
-    assert len(up.left()) >= 7
-    process.kill()
-    process.wait()
-    up.wait("all children ended", lambda: not up.left(), within=20)
-
-
-@pytest.mark.slow
 def test_a_second_ctrl_c_does_not_wait(up):
     process = up.start("--demo", "--no-traffic")
     up.until_ready()
