@@ -3,8 +3,7 @@ VENV     := .venv
 BIN      := $(VENV)/bin
 PYTHON   ?= $(shell tools/find-python)
 PYTEST   := $(BIN)/python -m pytest
-# The chosen tests: make test T="tests/unit -k stages"
-T        ?=
+# T chooses tests: make test T="tests/unit -k stages"
 .DEFAULT_GOAL := help
 .PHONY: help install up test services test-services check format bench docs lock clean
 
@@ -18,8 +17,13 @@ install: ## Make .venv and fill it from the hashed lock (quick when nothing chan
 up: install ## Start the sample shop, the facade and everything else, with traffic; Ctrl-C stops it all
 	@$(BIN)/strangler up --demo || [ $$? -eq 130 ]  # Ctrl-C is how it ends, no error
 
-test: install ## Every test that needs no server
-	$(PYTEST) -m "not services" --durations=10 $(T)
+test: install ## Every test that needs no server: the quick ones two at a time, then the slow ones one by one
+ifdef T
+	$(PYTEST) -m "not services" $(T)
+else
+	$(PYTEST) -m "not services and not slow" -n 2 --dist loadfile
+	$(PYTEST) -m "not services and slow" --durations=15
+endif
 
 services: install ## Install the real servers that the last tests need (as root by apt; else it names the packages)
 	@$(BIN)/python tools/services.py

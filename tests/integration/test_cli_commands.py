@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -306,14 +307,18 @@ def test_a_reader_that_leaves_early_is_no_error(ready, words):
 
 
 def test_an_interrupted_command_ends_with_130(ready):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "desk", "route", "get", ROUTE, "--watch"],
+    # A CI job may run in the background, where a shell has SIGINT ignored: a person's terminal has not.
+    with subprocess.Popen(
+        ["env", "--default-signal=INT", sys.executable, "-m", "desk", "route", "get", ROUTE, "--watch"],
         cwd=ready, env={**os.environ, "PYTHONPATH": str(REPO)}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.send_signal(2)
-    _, err = process.communicate(timeout=10)
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=10)
+        finally:
+            process.kill()
     assert (process.returncode, err.rstrip().rpartition("\n")[2]) == (130, "Interrupted.")
     assert "Traceback" not in err
