@@ -50,9 +50,27 @@ def _ailment(harm: Callable[[], object], cure: Callable[[], object]) -> Ailment:
 def test_rollback_needs_no_flag_server(system: System, unleash: Unleash) -> None:
     unleash.kill9()
     try:
-        said = system.strangler("rollback", "catalog.show_product", "--reason", "Unleash is down")
-        assert "the flag still asks for more" in said.err + said.out
-        served = r'strangler_route_percent\{route="catalog.show_product",share="served"\}'
-        eventually("everyone is back", lambda: system.metric(served) == 0, within=1.0)
+        assert "the flag still asks for more" in _rolled_back(system)
     finally:
         unleash.start()
+
+
+def test_rollback_lowers_the_flag_of_a_server_that_is_well(system: System) -> None:
+    assert "the flag still asks for more" not in _rolled_back(system)
+
+    def held() -> tuple[object, ...]:
+        rows = system.strangler("status", "--json").json["routes"]
+        return next((row["route"], row["asked_pct"], row["served_pct"]) for row in rows if row["hold"])
+
+    # The server shows its clients a changed flag up to a second late.
+    eventually(
+        "the flag is lowered too", lambda: held() == ("catalog.show_product", 0, 0), within=5, show=held
+    )
+
+
+def _rolled_back(system: System) -> str:
+    """What rollback said; everyone was back a second after it at the latest."""
+    said = system.strangler("rollback", "catalog.show_product", "--reason", "the test says so")
+    served = r'strangler_route_percent\{route="catalog.show_product",share="served"\}'
+    eventually("everyone is back", lambda: system.metric(served) == 0, within=1.0)
+    return said.err + said.out
