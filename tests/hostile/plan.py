@@ -1,0 +1,116 @@
+"""The plan, the ledger and the flags under which the suite's facade runs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import orjson
+
+from migration.bootstrap import open_ledger
+from migration.core import plan_keys
+from migration.core.flag_edits import empty_document, set_share
+from migration.core.stages import ReadStage
+from migration.ports import AuditEntry
+from tests.hostile.backends import Backends
+
+_PLAN = """
+[legacy]
+url = "{legacy}"
+timeout = "3s"
+[key]
+source = "header:X-Key"
+[flags]
+source = "file:.strangler/flags.json"
+poll = "200ms"
+[facade]
+port = {port}
+admin_port = {admin_port}
+{extra}
+[services.shop]
+url = "{service}"
+timeout = "2s"
+[slices.shop]
+owner = "team"
+service = "shop"
+data = "import"
+"""
+# name: (match, further lines, stage, share)
+_ROUTES: dict[str, tuple[str, str, ReadStage, int]] = {
+    "live": ("GET /live/{rest:path}", "", ReadStage.LIVE, 100),
+    "live_post": ("POST /live/{rest:path}", "", ReadStage.LIVE, 100),
+    "canary": ("GET /canary/{rest:path}", "", ReadStage.CANARY, 100),
+    "some": ("GET /some/{rest:path}", "", ReadStage.CANARY, 50),
+    "internal": ("GET /internal/{rest:path}", 'visibility = "internal"', ReadStage.LEGACY, 0),
+    "item": ("GET /item/{id:int}", "", ReadStage.LIVE, 100),
+    "list": ("GET /list", "", ReadStage.LIVE, 100),
+    "still": ("GET /still/{id:int}", "", ReadStage.LEGACY, 0),
+    "ws": ("GET /ws/{rest:path}", "websocket = true", ReadStage.LEGACY, 0),
+    "ws_live": ("GET /wslive/{rest:path}", "websocket = true", ReadStage.LIVE, 100),
+}
+
+
+def write_plan(directory: Path, backends: Backends, port: int, admin_port: int, extra: str = "") -> Path:
+    """Write plan, ledger and flags into `directory`, which they then stand in; the plan's path."""
+    text = [
+        _PLAN.format(
+            legacy=backends.url("legacy"),
+            service=backends.url("service"),
+            port=port,
+            admin_port=admin_port,
+            extra=extra,
+        )
+    ]
+    stages: dict[str, tuple[ReadStage, int]] = {}
+    for name, (match, lines, stage, share) in _ROUTES.items():
+        text.append(_route("shop", name, match, _known(lines)))
+        stages[f"shop.{name}"] = stage, share
+    text.append('[slices.own]\nowner = "team"\nservice = "own000"\ndata = "import"\n')
+    for at, url in enumerate(backends.own_urls):
+        text.append(f'[services.own{at:03d}]\nurl = "{url}"\ntimeout = "2s"\n')
+    for at in range(backends.slots):
+        for method in ("GET", "POST"):
+            name = f"{method.lower()}{at:03d}"
+            match = f"{method} /own/{at:03d}/{{rest:path}}"
+            text.append(_route("own", name, match, f'service = "own{at:03d}"'))
+            stages[f"own.{name}"] = ReadStage.RETIRED, 100
+    path = directory / "plan.toml"
+    path.write_text("\n".join(text), "utf-8")
+    (directory / ".strangler").mkdir(exist_ok=True)
+    _write_rows(f"sqlite:///{directory}/.strangler/ledger.db", stages)
+    _write_flags(directory / ".strangler" / "flags.json", stages)
+    return path
+
+
+def _known(lines: str) -> str:
+    """The lines without a key that this checkout's plan does not know."""
+    known = {key.name for key in plan_keys.ROUTE.keys}
+    return lines if not lines or lines.split(" ")[0] in known else ""
+
+
+def _route(part: str, name: str, match: str, lines: str) -> str:
+    return f'[[slices.{part}.routes]]\nname = "{name}"\nmatch = "{match}"\n{lines}\n'
+
+
+def _write_rows(url: str, stages: dict[str, tuple[ReadStage, int]]) -> None:
+    ledger = open_ledger(url, create=True)
+    try:
+        moved = {route: state for route, state in stages.items() if state[0] is not ReadStage.LEGACY}
+        ledger.ensure(list(moved))
+        rows = ledger.routes()
+        for route, (stage, share) in moved.items():
+            entry = AuditEntry("test", "shift", "the hostile suite", time.time())
+            ledger.change(
+                route, rows[route].version, stage=stage, cap_pct=share, applied_pct=share,
+                mirror_pct=0, hold=False, hold_reason="", audit=entry,
+            )  # fmt: skip
+    finally:
+        ledger.close()
+
+
+def _write_flags(file: Path, stages: dict[str, tuple[ReadStage, int]]) -> None:
+    document = empty_document()
+    for route, (stage, share) in stages.items():
+        if stage is not ReadStage.RETIRED:  # nobody asks for the flag of a retired route
+            document = set_share(document, f"strangler.{route}", share)
+    file.write_bytes(orjson.dumps(document))
