@@ -36,7 +36,10 @@ class Limits:
     unsafe_idle: float = 0.25  # an unsafe request takes no older connection, for it cannot be sent twice
     hold_bytes: float = 65_536.0  # of an extracted answer, before legacy can no longer take over
     hold_wait: float = 0.1  # for more of an answer whose length is not known
+    readiness_wait: float = 0.0  # from failing /readyz to the drain; a balancer needs some of its probes
+    last_answer: float = 1.0  # for kept connections, to be told in an answer that it is their last
     drain: float = 10.0  # for requests in flight at the end
+    hang: float = 10.0  # a worker tells its counters every 0.25 s; one silent for so long is killed
     ledger_poll: float = 0.25  # a rollback is seen within one second, with three polls to spare
     reload_poll: float = 0.5  # of the plan's files; a person waits for it
     copies_bytes: float = 67_108_864.0  # all copies of answers that wait for their last byte
@@ -48,15 +51,16 @@ def read_limits(env: Mapping[str, str]) -> Limits:
     for field in fields(Limits):
         text = env.get(_PREFIX + field.name.upper())
         if text is not None:
-            given[field.name] = _number(field.name, text)
+            given[field.name] = _number(field.name, text, or_none=field.default == 0)
     return Limits(**given)
 
 
-def _number(name: str, text: str) -> float:
+def _number(name: str, text: str, *, or_none: bool) -> float:
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 < value < 1e12:
-        raise SettingsError(f"{_PREFIX}{name.upper()} is {text!r}; it must be a number above 0")
+    if not 0 < value < 1e12 and not (or_none and value == 0):
+        least = "of at least 0" if or_none else "above 0"
+        raise SettingsError(f"{_PREFIX}{name.upper()} is {text!r}; it must be a number {least}")
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +22,47 @@ MAX_BYTES = 8 * 1024 * 1024
 _AT_LINE = re.compile(r"\s*\(at (?:line (?P<line>[0-9]+), column [0-9]+|end of document)\)\Z")
 
 
+# The files of a plan as they were read: name and content, the plan's own file first.
+PlanTexts = tuple[tuple[str, str], ...]
+
+
 def load_plan(path: Path, env: Mapping[str, str]) -> Plan:
     """The plan at `path`, with relative paths made absolute; PlanError names every problem in it."""
+    return load_with_texts(path, env)[0]
+
+
+def load_with_texts(path: Path, env: Mapping[str, str]) -> tuple[Plan, PlanTexts]:
+    """The plan at `path`, and the texts it was made of; PlanError names every problem in it.
+
+    Who hands the texts on (see `plan_of_texts`) has others serve the same plan, whatever the disk holds then.
+    """
     path = path.absolute()
-    main = _read(path, path.name)
+    main = _document(*_read(path, path.name))
     problems: list[Problem] = []
     documents = [main]
     for included in _included(main, path, problems):
         try:
-            documents.append(_read(included, str(included.relative_to(path.parent))))
+            documents.append(_document(*_read(included, str(included.relative_to(path.parent)))))
         except PlanError as error:
             problems += error.problems
+    plan = _build(path, documents, problems, env)
+    return plan, tuple((document.file, document.text) for document in documents)
+
+
+def plan_of_texts(path: Path, texts: Iterable[Sequence[str]], env: Mapping[str, str]) -> Plan:
+    """The plan that `load_with_texts` read at `path` as these texts; no file is opened."""
+    return _build(path, [_document(name, text) for name, text in texts], [], env)
+
+
+def _build(path: Path, documents: list[Document], problems: list[Problem], env: Mapping[str, str]) -> Plan:
     around = Surroundings(env, str(path.parent))
     try:
         plan = build_plan(str(path), documents, around, _zone_exists)
     except PlanError as error:
         problems += error.problems
+        main = documents[0].file
         raise PlanError(
-            sorted(problems, key=lambda problem: (problem.file != main.file, *_place(problem)))
+            sorted(problems, key=lambda problem: (problem.file != main, *_place(problem)))
         ) from None
     if problems:
         raise PlanError(problems)
@@ -55,7 +78,7 @@ def plan_schema() -> dict[str, Any]:
     return schema()
 
 
-def _read(path: Path, name: str) -> Document:
+def _read(path: Path, name: str) -> tuple[str, str]:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -65,10 +88,13 @@ def _read(path: Path, name: str) -> Document:
     if len(raw) > MAX_BYTES:
         raise PlanError([Problem(name, 0, f"is larger than {MAX_BYTES} bytes", "name the plan itself")])
     try:
-        text = raw.decode()
+        return name, raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise PlanError([Problem(name, line, "is not UTF-8", "save it as UTF-8")]) from None
+
+
+def _document(name: str, text: str) -> Document:
     return Document(name, text, _parse(text, name))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from migration.errors import PlanError
-from migration.plan_file import load_plan
+from migration.plan_file import load_plan, load_with_texts, plan_of_texts
 from tests.unit.migration.migration_builders import a_plan, write_plan
 from tests.unit.migration.plan_texts import HEAD, ROUTE, SLICE, problems
 
@@ -23,6 +23,17 @@ def test_every_problem_is_told_at_once_in_order_with_files_and_lines(tmp_path: P
         "sub/b.toml:4",
         "sub/b.toml:6",
     ]
+
+
+def test_a_plan_is_made_again_of_the_texts_that_were_read_whatever_the_disk_holds(tmp_path: Path) -> None:
+    text = f'include = ["parts/*.toml"]\n{HEAD}{SLICE}{ROUTE}'
+    path = write_plan(tmp_path, text, parts__b=SLICE.replace("catalog]", "other]"))
+    plan, texts = load_with_texts(path, {})
+    assert [name for name, _ in texts] == ["plan.toml", "parts/b.toml"]
+    path.write_text("no plan at all", "utf-8")
+    assert plan_of_texts(Path(plan.path), texts, {}) == plan
+    with pytest.raises(PlanError, match="b.toml"):
+        plan_of_texts(Path(plan.path), [*texts, ("b.toml", "[")], {})
 
 
 def test_a_slice_in_two_files_is_a_problem(tmp_path: Path) -> None:
