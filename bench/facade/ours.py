@@ -1,0 +1,114 @@
+"""The facade as a subject: its plan, its state, its shadow process, and what its metrics tell of a round."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from bench.facade.subject import Subject
+from bench.facade.upstream import LOAD_CORE, Home
+from tools.servers import free_port
+
+REPO = Path(__file__).resolve().parents[2]
+SHARE = 30  # per cent of keys that extracted answers
+KEYS = 997
+_PLAN = """[legacy]
+url = "http://127.0.0.1:{legacy}"
+build_header = "X-Build"
+[services.catalog]
+url = "http://127.0.0.1:{extracted}"
+build_header = "X-Build"
+[facade]
+port = {port}
+admin_port = {admin}
+[slices.shop]
+owner = "bench"
+service = "catalog"
+data = "none"
+"""
+_ROUTE = """[[slices.shop.routes]]
+name = "show{number}"
+match = "GET /api/area{number}/products/{{id:int}}"
+mirror = true
+effects_free = true
+"""
+
+
+def facade(
+    home: Home,
+    name: str,
+    routes: int,
+    *,
+    tree: Path = REPO,
+    workers: int = 0,
+    environment: dict[str, str] | None = None,
+) -> Subject:
+    """A running facade of the checkout `tree` with that many routes, and its shadow process."""
+    place = home.path / name
+    place.mkdir()
+    port, admin = free_port(), free_port()
+    plan = place / "plan.toml"
+    sides = {"legacy": home.legacy, "extracted": home.extracted}
+    text = _PLAN.format(port=port, admin=admin, **sides)
+    plan.write_text(text + "".join(_ROUTE.format(number=number) for number in range(routes)))
+    surroundings = {"PYTHONPATH": str(tree), **(environment or {})}
+    cookie, keys = _prepared(plan, tree)
+
+    def words(what: str, *more: str) -> list[str | Path]:
+        return [sys.executable, "-m", "desk", "--plan", plan, "run", what, *more]
+
+    common = {"PYTHONPATH": str(tree)}
+    shadow = home.start(
+        f"{name}-shadow", words("shadow"), None, LOAD_CORE, directory=tree, environment=common
+    )
+    more = ["--workers", str(workers)] if workers else []
+    process = home.start(name, words("facade", *more), port, directory=tree, environment=surroundings)
+    found = Subject(
+        name, port, process, routes=routes, admin_port=admin, cookie=cookie, keys=keys, shadow=shadow
+    )
+    process.wait_until("the tap to be connected", lambda: _total(found, "strangler_tap_connected"), 30)
+    time.sleep(1)  # the ledger and the flags have been looked at by then
+    return found
+
+
+def _prepared(plan: Path, tree: Path) -> tuple[str, tuple[str, ...]]:
+    surroundings = {"PYTHONPATH": str(tree), "PATH": "/usr/bin:/bin"}
+    begin = [sys.executable, "-m", "desk", "--plan", str(plan), "flags", "init"]
+    script = Path(__file__).with_name("state.py")
+    fill = [sys.executable, "-P", str(script), str(plan), str(SHARE), str(KEYS)]
+    for command in (begin, fill):
+        done = subprocess.run(command, cwd=tree, env=surroundings, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed: {done.stderr or done.stdout}")
+    found = json.loads(done.stdout)
+    return found["cookie"], tuple(found["keys"])
+
+
+_SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? ([0-9.e+-]+)$", re.MULTILINE)
+
+
+def counters(subject: Subject) -> dict[str, float]:
+    """What the facade has counted: requests by side, exchanges by what became of them."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{subject.admin_port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    found: dict[str, float] = {}
+    for name, labels, value in _SAMPLE.findall(text):
+        key = name
+        if name == "strangler_requests_total":
+            key = "side." + re.findall(r'side="([^"]*)"', labels)[0]
+        elif name == "strangler_tap_exchanges_total":
+            key = "tap." + re.findall(r'reason="([^"]*)"', labels)[0]
+        found[key] = found.get(key, 0.0) + float(value)
+    return found
+
+
+def _total(subject: Subject, name: str) -> float:
+    try:
+        return counters(subject).get(name, 0.0)
+    except OSError:
+        return 0.0
