@@ -68,6 +68,7 @@ class Route:
     service: str
     mirror: bool = False
     effects_free: bool = False
+    websocket: bool = False
     canary: tuple[int, ...] = (1, 10, 50, 100)
     soak: float = 3600.0
     timeout: float | None = None
@@ -77,20 +78,17 @@ class Route:
     shared_cache: bool = True  # a shared cache may stand in front: canary answers are Cache-Control: private
     rules: tuple[Rule, ...] = ()
 
-    @property
-    def id(self) -> str:
-        """`slice.name`, for example `catalog.show_product`."""
-        return f"{self.slice_name}.{self.name}"
+    # Spelled once: they are asked for with every request.
+    id: str = field(init=False, repr=False, compare=False)  # `slice.name`, for example `catalog.show_product`
+    flag: str = field(init=False, repr=False, compare=False)  # asks for the share of this route
+    shadow_flag: str = field(init=False, repr=False, compare=False)  # asks for the mirrored share
 
-    @property
-    def flag(self) -> str:
-        """The name of the flag that asks for this route's share."""
-        return f"strangler.{self.id}"
-
-    @property
-    def shadow_flag(self) -> str:
-        """The name of the flag that asks for the mirrored share."""
-        return f"strangler.{self.id}.shadow"
+    def __post_init__(self) -> None:
+        """Spell the names that follow from the others."""
+        name = f"{self.slice_name}.{self.name}"
+        object.__setattr__(self, "id", name)
+        object.__setattr__(self, "flag", f"strangler.{name}")
+        object.__setattr__(self, "shadow_flag", f"strangler.{name}.shadow")
 
 
 @dataclass(frozen=True, slots=True)

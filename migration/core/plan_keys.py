@@ -225,6 +225,7 @@ ROUTE = Table(
             False,
         ),
         Key("effects_free", Kind.FLAG, "legacy's handler writes nothing, so it may be asked again", False),
+        Key("websocket", Kind.FLAG, "the opening handshake of a WebSocket is passed on (GET only)", False),
         Key("canary", Kind.STEPS, "the shares that `advance` walks", (1, 10, 50, 100)),
         Key("soak", Kind.DURATION, "how long each share is held before the next", "1h"),
         Key("timeout", Kind.DURATION, "another timeout than the service's"),
