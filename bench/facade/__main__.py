@@ -58,6 +58,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="rounds of each group")
     parser.add_argument("--seconds", type=float, help="of one window")
     parser.add_argument("--workers", type=int, default=0, help="of the facade; 0: as it starts by itself")
+    parser.add_argument("--tree", type=Path, default=ours.REPO, help="the checkout whose facade is measured")
     parser.add_argument("--kept", type=Path, metavar="PATH", help="an older checkout, measured as well")
     parser.add_argument("--profile", action="store_true", help="where the time of the full case goes instead")
     parser.add_argument("--json", action="store_true", help="print what was written")
@@ -77,7 +78,7 @@ def _say(text: str) -> None:
 
 
 def _profiled(home: Home, course: Course, options: argparse.Namespace) -> str:
-    tree = options.kept or ours.REPO
+    tree = options.tree
     surroundings = environment(home, tree)
     subject = ours.facade(home, "facade", FEW, tree=tree, workers=options.workers, environment=surroundings)
     return profile(home, course, Case("full", subject, Ask(route=True)), 5 if options.quick else 15)
@@ -85,7 +86,7 @@ def _profiled(home: Home, course: Course, options: argparse.Namespace) -> str:
 
 def _measured(home: Home, course: Course, options: argparse.Namespace) -> dict[str, Any]:
     load = os.getloadavg()[0]
-    field = open_field(home, options.workers, options.kept)
+    field = open_field(home, options.tree, options.workers, options.kept)
     cases: list[dict[str, Any]] = []
     for group in groups(field):
         course.run(group.title, group.cases, options.rounds, options.seconds)

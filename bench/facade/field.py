@@ -42,14 +42,14 @@ class Group:
     cases: tuple[Case, ...]
 
 
-def open_field(home: Home, workers: int, kept: Path | None) -> Field:
+def open_field(home: Home, tree: Path, workers: int, kept: Path | None) -> Field:
     """Start everything."""
     nginx = references.nginx(home)
     envoy = references.envoy(home)
     haproxy = references.haproxy(home)
     bare = references.bare_aiohttp(home)
-    few = ours.facade(home, "facade", FEW, workers=workers)
-    many = ours.facade(home, "facade_many", MANY, workers=workers)
+    few = ours.facade(home, "facade", FEW, tree=tree, workers=workers)
+    many = ours.facade(home, "facade_many", MANY, tree=tree, workers=workers)
     old = ours.facade(home, "kept", FEW, tree=kept) if kept is not None else None
     return Field(nginx, envoy, (*((haproxy,) if haproxy else ()), bare), few, many, old)
 

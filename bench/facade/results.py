@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from typing import Any
 
 from bench.facade.field import Group
@@ -43,16 +44,16 @@ def _rounded(value: float | None) -> float | None:
 
 def _proof(case: Case) -> dict[str, Any]:
     """That everything was on: whose answers they were, how many exchanges reached the shadow process."""
-    answered = extracted = eligible = tapped = 0.0
+    total: Counter[str] = Counter()
     for window in case.windows:
-        counted = window.counted
-        answered += sum(value for name, value in counted.items() if name.startswith("side."))
-        extracted += counted.get("side.extracted", 0.0)
-        eligible += counted.get("tap.eligible", 0.0)
-        tapped += counted.get("tap.tapped", 0.0)
+        total.update(window.counted)
+    answered = sum(value for name, value in total.items() if name.startswith("side."))
+    tap = {
+        name.removeprefix("tap."): round(value) for name, value in total.items() if name.startswith("tap.")
+    }
     return {
-        "extracted_share": round(extracted / answered, 3) if answered else None,
-        "tapped_share": round(tapped / answered, 3) if answered else None,
-        "tap_dropped_share": round(1 - tapped / eligible, 4) if eligible else 0.0,
+        "extracted_share": _rounded(total["side.extracted"] / answered) if answered else None,
+        "tapped_share": _rounded(tap.get("tapped", 0) / answered) if answered else None,
+        "tap": {name: value for name, value in sorted(tap.items()) if value},
         "shadow_cpu_us_per_request": round(statistics.median(one.shadow_cpu for one in case.windows), 2),
     }
