@@ -57,10 +57,13 @@ class Record:
 class Backends:
     """All upstreams of a run, in the event loop of whoever serves them."""
 
-    def __init__(self, slots: int = SLOTS) -> None:
-        """Listen on free ports of the loopback."""
+    def __init__(self, slots: int = SLOTS, legacy_port: int = 0) -> None:
+        """Listen on free ports of the loopback, as legacy on this one."""
         names = ["legacy", "service", *(f"own {at:03d}" for at in range(slots))]
-        self._listening = {name: socket.create_server(("127.0.0.1", 0), backlog=512) for name in names}
+        ports = {"legacy": legacy_port}
+        self._listening = {
+            name: socket.create_server(("127.0.0.1", ports.get(name, 0)), backlog=512) for name in names
+        }
         self.slots = slots
         self.strays: list[Received] = []
         self._records: dict[bytes, Record] = {}
@@ -128,8 +131,6 @@ class Backends:
         try:
             if owner is not None:
                 owner.connections.add(number)
-                if owner.case.greets:
-                    await wire.send(owner.case.greets)
             while await self._exchange(name, number, wire):
                 pass
         finally:
@@ -166,7 +167,10 @@ class Backends:
 
 def _play(record: Record, at: int) -> Play:
     plays = record.case.answers
-    return plays[at] if at < len(plays) else Play((OK,))
+    if at < len(plays):
+        return plays[at]
+    is_head = record.requests[at].raw.startswith(b"HEAD ")
+    return Play((OK[: OK.find(END) + len(END)],) if is_head else (OK,))
 
 
 class _Exchange:

@@ -1,7 +1,7 @@
 """Real servers behind the facade, and three accounts of what they were asked.
 
-What our decisions say, what crossed the wire (read strictly, by `reading.py`) and what the application was given
-by its server's parser must be the same requests.
+What our decisions say, what crossed the wire (read strictly, by `reading.py`) and what the application was
+given by its server's parser must be the same requests.
 """
 
 from __future__ import annotations

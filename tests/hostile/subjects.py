@@ -1,10 +1,11 @@
-"""The proxies that the corpus is run against, each in front of the same backend, each set up with care.
+"""The proxies that the corpus is run against, each in front of the same upstreams, each set up with care.
 
 Their settings are files of their own in `references/`; where a proxy documents a stricter setting, it is on.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -15,9 +16,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from tests.hostile.backends import Backends
 from tools.servers import Process, ServerMissing, free_port
 
 REFERENCES = Path(__file__).with_name("references")
+_EACH = re.compile(r"^@each\n(.*?)^@end\n", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -30,26 +33,41 @@ class Started:
 
 @dataclass(frozen=True)
 class Subject:
-    """A proxy: `command` gives what starts it on a port before a backend, with its files in a directory."""
+    """A proxy: `command` gives what starts it on a port before the upstreams, its files in a directory."""
 
     name: str
     settings: str
     version: Callable[[], str]
-    command: Callable[[Path, int, int], list[str]]
+    command: Callable[[Path, int, Backends], list[str]]
 
-    def start(self, home: Path, backend: int, running: ExitStack) -> Started:
-        """Start it in front of the backend on port `backend`; it ends with `running`."""
+    def start(self, home: Path, backends: Backends, running: ExitStack) -> Started:
+        """Start it in front of the upstreams; it ends with `running`."""
         home.mkdir(parents=True, exist_ok=True)
         port = free_port()
-        process = Process(self.command(home, port, backend), log=home / f"{self.name}.log")
+        process = Process(self.command(home, port, backends), log=home / f"{self.name}.log")
         running.enter_context(process).wait_for_port(port)
         return Started(port, process)
 
 
-def _written(name: str, home: Path, port: int, backend: int) -> str:
-    """The proxy's settings with this run's ports, as a file in `home`."""
-    text = (REFERENCES / name).read_text("utf-8")
-    for key, value in {"home": str(home), "port": str(port), "backend": str(backend)}.items():
+def _port(backends: Backends, name: str) -> str:
+    return backends.url(name).rsplit(":", 1)[1]
+
+
+def _written(name: str, home: Path, port: int, backends: Backends) -> str:
+    """The proxy's settings with this run's ports, as a file in `home`.
+
+    What stands between `@each` and `@end` is repeated for each upstream that a case has for itself.
+    """
+    values = {"home": str(home), "port": str(port)}
+    values |= {side: _port(backends, side) for side in ("legacy", "service")}
+    own = [(f"{at:03d}", _port(backends, f"own {at:03d}")) for at in range(backends.slots)]
+    text = _EACH.sub(
+        lambda found: "".join(
+            found[1].replace("@number@", number).replace("@own@", each) for number, each in own
+        ),
+        (REFERENCES / name).read_text("utf-8"),
+    )
+    for key, value in values.items():
         text = text.replace(f"@{key}@", value)
     (home / name).write_text(text, "utf-8")
     return str(home / name)
@@ -68,23 +86,28 @@ def _said(program: str, flag: str) -> str:
     return found[0] if found else "?"
 
 
-def _nginx(home: Path, port: int, backend: int) -> list[str]:
+def _nginx(home: Path, port: int, backends: Backends) -> list[str]:
     log = str(home / "nginx-error.log")
-    return [_found("nginx"), "-e", log, "-c", _written("nginx.conf", home, port, backend)]
+    return [_found("nginx"), "-e", log, "-c", _written("nginx.conf", home, port, backends)]
 
 
-def _haproxy(home: Path, port: int, backend: int) -> list[str]:
-    return [_found("haproxy"), "-db", "-f", _written("haproxy.cfg", home, port, backend)]
+def _haproxy(home: Path, port: int, backends: Backends) -> list[str]:
+    return [_found("haproxy"), "-db", "-f", _written("haproxy.cfg", home, port, backends)]
 
 
-def _envoy(home: Path, port: int, backend: int) -> list[str]:
-    settings = _written("envoy.yaml", home, port, backend)
+def _envoy(home: Path, port: int, backends: Backends) -> list[str]:
+    settings = _written("envoy.yaml", home, port, backends)
     quiet = ["--disable-hot-restart", "--log-level", "error"]
     return [_found("envoy"), "-c", settings, "--concurrency", "1", *quiet]
 
 
-def _aiohttp(_home: Path, port: int, backend: int) -> list[str]:
-    return [sys.executable, str(REFERENCES / "bare_aiohttp.py"), str(port), str(backend)]
+def _aiohttp(_home: Path, port: int, backends: Backends) -> list[str]:
+    service = dict.fromkeys(("/live/", "/wslive/", "/canary/", "/some/", "/item/", "/list"), "service")
+    own = {f"/own/{at:03d}/": f"own {at:03d}" for at in range(backends.slots)}
+    routes = {
+        prefix: int(_port(backends, name)) for prefix, name in {"/": "legacy", **service, **own}.items()
+    }
+    return [sys.executable, str(REFERENCES / "bare_aiohttp.py"), str(port), json.dumps(routes)]
 
 
 NGINX = Subject("nginx", "references/nginx.conf", lambda: _said("nginx", "-v"), _nginx)

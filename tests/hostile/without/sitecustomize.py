@@ -1,9 +1,9 @@
-"""Takes one rule out of a facade: Python imports this at the start of every process below the one it was given to.
+"""Takes one rule out of a facade: Python imports this at the start of every process below the one given it.
 
-`HOSTILE_WITHOUT` holds `[[module, old, new], …]` as JSON: where a module is imported its source is read with `old`
-replaced by `new`. Nothing on the disk changes, and the product knows nothing of it: this folder has to be named in
-PYTHONPATH, which `tests/hostile/test_each_rule_counts.py` alone does. A worker is a process of its own, so a
-patch inside the supervisor would not reach it; the environment does.
+`HOSTILE_WITHOUT` holds `[[module, old, new], …]` as JSON: where a module is imported its source is read with
+`old` replaced by `new`. Nothing on the disk changes, and the product knows nothing of it: this folder has to
+be named in PYTHONPATH, which `tests/hostile/test_each_rule_counts.py` alone does. A worker is a process of
+its own, so a patch inside the supervisor would not reach it; the environment does.
 """
 
 from __future__ import annotations

@@ -1,0 +1,123 @@
+"""`python -m tests.hostile`: the corpus against our facade, other proxies, or any facade by its URL.
+
+`--subject NAME…` starts proxies (all: every one). `--facade URL --backend PORT` asks a proxy that runs
+already and passes everything on to 127.0.0.1:PORT, where the suite then listens.
+Exit code 1 when ours fails a case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.hostile.backends import Backends
+from tests.hostile.case import Case
+from tests.hostile.classes import did
+from tests.hostile.corpus import corpus
+from tests.hostile.rules import RULES
+from tests.hostile.runner import Outcome
+from tests.hostile.subjects import OTHERS
+from tests.hostile.table import PAGE, Column, page
+from tests.hostile.trial import FACADE, NAMES, settled, tried
+
+
+def main(words: list[str]) -> int:
+    """Run what is asked for, print it; 1 when ours fails."""
+    asked = _parser().parse_args(words)
+    cases = [case for case in corpus() if asked.only in (None, case.rule)]
+    if asked.facade is not None:
+        results = {asked.facade: _asked_by_url(asked.facade, asked.backend, cases, split=asked.split)}
+    else:
+        results = _started(asked, cases)
+    if asked.page:
+        _write_page(cases, results)
+    elif asked.json:
+        print(json.dumps({name: _plain(outcomes) for name, outcomes in results.items()}, indent=1))
+    else:
+        _print(results)
+    judged = FACADE if FACADE in results else asked.facade
+    return int(judged is not None and not all(outcome.passed for outcome in results[judged]))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
+    parser.add_argument("--subject", nargs="+", choices=[*NAMES, "all"], default=[FACADE])
+    parser.add_argument("--facade", metavar="URL", help="a proxy that runs already")
+    parser.add_argument(
+        "--backend", type=int, metavar="PORT", help="where that proxy passes everything on to"
+    )
+    parser.add_argument("--only", choices=sorted(RULES), help="the cases of one rule")
+    parser.add_argument("--split", action="store_true", help="send everything byte by byte")
+    parser.add_argument("--json", action="store_true", help="every outcome as JSON")
+    parser.add_argument("--page", action="store_true", help=f"run all and write {PAGE.name}")
+    return parser
+
+
+def _started(asked: argparse.Namespace, cases: Sequence[Case]) -> dict[str, list[Outcome]]:
+    names = NAMES if asked.page or "all" in asked.subject else asked.subject
+    results = {}
+    with tempfile.TemporaryDirectory() as home:
+        for name in names:
+            meant = [case for case in cases if name == FACADE or not case.only_ours]
+            results[name] = tried(name, meant, Path(home), _tell, split=asked.split)
+    return results
+
+
+def _asked_by_url(url: str, backend: int | None, cases: Sequence[Case], *, split: bool) -> list[Outcome]:
+    if backend is None:
+        sys.exit("--facade needs --backend PORT: where that proxy passes everything on to")
+    parts = urlsplit(url)
+    meant = [case for case in cases if not case.own and all(_reaches_legacy(case))]
+    _tell(f"{len(meant)} of {len(cases)} cases: the others need our plan's routes")
+    with Backends(0, legacy_port=backend) as backends:
+        return settled(
+            (parts.hostname or "127.0.0.1", parts.port or 80), backends, meant, split=split, ours=False
+        )
+
+
+def _reaches_legacy(case: Case) -> list[bool]:
+    sent = b"".join(step for step in case.send if isinstance(step, bytes))
+    routes = (b"/live/", b"/canary/", b"/some/", b"/internal/", b"/item/", b"/list", b"/still/", b"/ws")
+    return [not case.only_ours, not any(route in sent for route in routes)]
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _plain(outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
+    return [_line(one) for one in outcomes]
+
+
+def _line(one: Outcome) -> dict[str, object]:
+    case = one.case
+    return {"case": case.name, "rule": case.rule, "passed": one.passed, "did": did(one), "saw": one.saw}
+
+
+def _print(results: dict[str, list[Outcome]]) -> None:
+    for name, outcomes in results.items():
+        failed = [outcome for outcome in outcomes if not outcome.passed]
+        for outcome in failed:
+            print(
+                f"{name:10} {did(outcome):10} {outcome.case.rule:18} {outcome.case.name}: {outcome.saw[:400]}"
+            )
+        print(f"{name}: {len(outcomes) - len(failed)} of {len(outcomes)} as the corpus wants them")
+
+
+def _write_page(cases: Sequence[Case], results: dict[str, list[Outcome]]) -> None:
+    by_name = {name: {one.case.name: one for one in outcomes} for name, outcomes in results.items()}
+    columns = [Column(FACADE, "this one", "`tests/hostile/plan.py`", by_name[FACADE])]
+    for subject in OTHERS:
+        settings = f"[{subject.settings}](../../tests/hostile/{subject.settings})"
+        columns.append(Column(subject.name, subject.version(), settings, by_name[subject.name]))
+    PAGE.write_text(page(cases, columns), "utf-8")
+    _tell(f"written: {PAGE}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

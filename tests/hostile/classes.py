@@ -1,0 +1,119 @@
+"""What a proxy did with a case, in one word; the same words for every proxy, ours among them.
+
+To differ from us is not to be unsafe: "wrong" is kept for what nobody can want, whatever was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from tests.hostile.backends import Received
+from tests.hostile.case import Case
+from tests.hostile.judge import Seen
+from tests.hostile.runner import Outcome
+
+
+class Did(StrEnum):
+    """The four words, from the most careful to the worst."""
+
+    REFUSED = "refused"
+    CLEAN = "clean"
+    OTHERWISE = "otherwise"
+    WRONG = "wrong"
+
+
+MEANING = {
+    Did.REFUSED: """answered with a status of 400 or more, or hung up, and no upstream got a whole
+  request that the case does not expect""",
+    Did.CLEAN: """passed on in a form that can be read in one way only: each upstream request
+  well-formed, never more of them than the client sent, bodies and answers whole and right""",
+    Did.OTHERWISE: """passed on in a form that can be read in one way only, but not as the case wants it:
+  a field that we delete is kept, a target is rewritten, an answer is changed, the client waits longer""",
+    Did.WRONG: """an upstream got bytes that a strict reader cannot take for a request, or a request that
+  nobody sent, or a broken body as a whole one; or the client got such an answer, or bytes that
+  belong to none""",
+}
+
+
+def did(outcome: Outcome) -> Did:
+    """The word for an outcome."""
+    case, seen = outcome.case, outcome.seen
+    if any(wrongs(case, seen)):
+        return Did.WRONG
+    if _refused(case, seen):
+        return Did.REFUSED
+    if outcome.passed:
+        return Did.CLEAN
+    wants_refusal = any(answer.refusal for answer in case.expect.answers)
+    answered = bool(seen.answers) and all(got.status < 400 and got.whole for got in seen.answers)
+    return Did.CLEAN if wants_refusal and answered and not seen.fault else Did.OTHERWISE
+
+
+def wrongs(case: Case, seen: Seen) -> Iterator[str]:
+    """All that nobody can want, each as a clause."""
+    yield from _wrong_requests(case, seen.requests)
+    yield from _wrong_answers(case, seen)
+
+
+def _wrong_requests(case: Case, requests: list[Received]) -> Iterator[str]:
+    wanted = case.expect.upstream
+    messages = max(len(case.expect.answers), len(wanted))
+    if len(requests) > messages:
+        yield f"{len(requests)} requests reached an upstream, {messages} were sent"
+    for got, expected in zip(requests, wanted, strict=False):
+        if got.complete and not expected.complete:
+            yield "a body that broke off reached an upstream as a whole one"
+        if got.complete and expected.complete and got.tunnelled and not expected.tunnelled:
+            yield "bytes went through a tunnel that nobody may open"
+    for got in requests:
+        if got.fault:
+            yield f"an upstream got what is no request: {got.fault}"
+        if got.early:
+            yield f"{got.early[:40]!r} came to an upstream after the request, before its answer"
+
+
+def _wrong_answers(case: Case, seen: Seen) -> Iterator[str]:
+    if seen.fault.startswith("the client got a malformed") and not _plain_refusal(seen):
+        yield seen.fault[:160]
+    if len(seen.answers) > len(case.expect.answers):
+        yield f"{len(seen.answers)} answers to {len(case.expect.answers)} requests"
+    if seen.rest and not case.expect.tail:
+        yield f"after the last answer the client got {seen.rest[:40]!r}"
+    for got, wanted in zip(seen.answers, case.expect.answers, strict=False):
+        if got.status >= 400:
+            continue
+        if got.whole and not wanted.whole:
+            yield "an answer that broke off reached the client as a whole one"
+        if (
+            wanted.body is not None
+            and not wanted.refusal
+            and got.whole
+            and not _same(case, got.body, wanted.body)
+        ):
+            yield f"the client got another body, {got.body[:40]!r}"
+
+
+def _same(case: Case, got: bytes, wanted: bytes) -> bool:
+    """Compared without the case's number, which is not known here."""
+    return len(got) == len(wanted) and (got == case.fill(wanted, None) or b"$$$" in wanted)
+
+
+def _refused(case: Case, seen: Seen) -> bool:
+    expected = len(case.expect.upstream)
+    if sum(got.complete for got in seen.requests) > expected:
+        return False
+    if seen.answers:
+        last = seen.answers[-1]
+        wanted = case.expect.answers[len(seen.answers) - 1 :]
+        meant = bool(wanted) and not wanted[0].refusal and last.status in wanted[0].statuses
+        return last.status >= 400 and not meant
+    return seen.ended is not None and (not seen.raw or _plain_refusal(seen))
+
+
+def _plain_refusal(seen: Seen) -> bool:
+    """A refusal in another version's words, or without a head, before anything reached an upstream."""
+    words = seen.raw.split(b"\r\n", 1)[0].split(b" ")
+    return (len(words) > 1 and words[0].startswith(b"HTTP/") and words[1][:1] in (b"4", b"5")) or (
+        not seen.requests and b"<html>" in seen.raw[:20].lower()
+    )
