@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench.facade import machine, ours
+from bench.facade import ours
 from bench.facade.answers import AnswerError
-from bench.facade.field import FEW, groups, open_field
+from bench.facade.field import FEW
 from bench.facade.load import LoadError
+from bench.facade.measurement import QUICK, WHOLE, Effort, measure
 from bench.facade.profile import environment, profile
-from bench.facade.results import SCHEMA, rows
+from bench.facade.results import problems
 from bench.facade.rounds import Case, Course
+from bench.facade.table import table
 from bench.facade.traffic import Ask
 from bench.facade.upstream import Home, open_home
 
@@ -31,18 +33,11 @@ _MEMORY = Path("/dev/shm")
 def main(arguments: Sequence[str]) -> int:
     """Measure; 1 with a reason when something failed, 130 after Ctrl-C."""
     options = _options(arguments)
+    if options.table:
+        return _show(options.output)
     signal.signal(signal.SIGTERM, _interrupted)
     try:
-        with (
-            tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder,
-            ExitStack() as running,
-        ):
-            home = open_home(Path(folder), running)
-            course = Course(home.path, _say)
-            if options.profile:
-                print(_profiled(home, course, options))
-                return 0
-            _written(_measured(home, course, options), options)
+        _run(options)
     except (LoadError, AnswerError, RuntimeError, TimeoutError, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -52,21 +47,46 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _show(path: Path) -> int:
+    if not path.exists():
+        print(f"bench: there are no results {path}; make bench-facade writes them", file=sys.stderr)
+        return 1
+    document = json.loads(path.read_text(encoding="utf-8"))
+    missing = problems(document)
+    if missing:
+        print(f"bench: {path} is not whole: {'; '.join(missing)}", file=sys.stderr)
+        return 1
+    print(table(document), end="")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    folder = tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None)
+    with folder as path, ExitStack() as running:
+        home = open_home(Path(path), running)
+        if options.profile:
+            print(_profiled(home, options))
+            return
+        results = measure(
+            home, _say, _effort(options), tree=options.tree, workers=options.workers, kept=options.kept
+        )
+    _write(results, options)
+
+
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.facade", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: under five minutes")
-    parser.add_argument("--rounds", type=int, help="rounds of each group")
-    parser.add_argument("--seconds", type=float, help="of one window")
-    parser.add_argument("--workers", type=int, default=0, help="of the facade; 0: as it starts by itself")
-    parser.add_argument("--tree", type=Path, default=ours.REPO, help="the checkout whose facade is measured")
-    parser.add_argument("--kept", type=Path, metavar="PATH", help="an older checkout, measured as well")
-    parser.add_argument("--profile", action="store_true", help="where the time of the full case goes instead")
-    parser.add_argument("--json", action="store_true", help="print what was written")
-    parser.add_argument("--output", type=Path, default=RESULTS)
-    found = parser.parse_args(arguments)
-    found.rounds = found.rounds or (3 if found.quick else 9)
-    found.seconds = found.seconds or (1.5 if found.quick else 4.0)
-    return found
+    add = parser.add_argument
+    add("--quick", action="store_true", help="fewer and shorter rounds: under five minutes")
+    add("--rounds", type=int, help="of each group of cases")
+    add("--seconds", type=int, help="of one window")
+    add("--workers", type=int, default=0, help="of the facade; without it, as many as it starts by itself")
+    add("--tree", type=Path, default=ours.REPO, help="the checkout whose facade is measured")
+    add("--kept", type=Path, metavar="PATH", help="a checkout of an older facade, measured as well")
+    add("--profile", action="store_true", help="show instead where the time of the full case goes")
+    add("--table", action="store_true", help="print the last results as Markdown, and measure nothing")
+    add("--json", action="store_true", help="print what was written, too")
+    add("--output", type=Path, default=RESULTS, help="where the results go, and the table comes from")
+    return parser.parse_args(arguments)
 
 
 def _interrupted(_number: int, _frame: FrameType | None) -> None:
@@ -77,30 +97,23 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _profiled(home: Home, course: Course, options: argparse.Namespace) -> str:
+def _profiled(home: Home, options: argparse.Namespace) -> str:
     tree = options.tree
+    course = Course(home.path, _say)
     surroundings = environment(home, tree)
     subject = ours.facade(home, "facade", FEW, tree=tree, workers=options.workers, environment=surroundings)
     return profile(home, course, Case("full", subject, Ask(route=True)), 5 if options.quick else 15)
 
 
-def _measured(home: Home, course: Course, options: argparse.Namespace) -> dict[str, Any]:
-    load = os.getloadavg()[0]
-    field = open_field(home, options.tree, options.workers, options.kept)
-    cases: list[dict[str, Any]] = []
-    for group in groups(field):
-        course.run(group.title, group.cases, options.rounds, options.seconds)
-        cases += rows(group)
-    return {
-        "schema": SCHEMA,
-        "machine": machine.facts(field.all, load),
-        "seconds": options.seconds,
-        "workers": options.workers,
-        "cases": cases,
-    }
+def _effort(options: argparse.Namespace) -> Effort:
+    usual = QUICK if options.quick else WHOLE
+    return replace(usual, rounds=options.rounds or usual.rounds, seconds=options.seconds or usual.seconds)
 
 
-def _written(results: dict[str, Any], options: argparse.Namespace) -> None:
+def _write(results: dict[str, Any], options: argparse.Namespace) -> None:
+    missing = problems(results)
+    if missing:
+        raise LoadError(f"the results are not whole: {'; '.join(missing)}")
     text = json.dumps(results, indent=2) + "\n"
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(text, encoding="utf-8")

@@ -39,7 +39,7 @@ def generator() -> str:
     return "wrk" if shutil.which("wrk") else "Python (wrk is not installed: apt install wrk)"
 
 
-def drive(port: int, file: Path, ask: Ask, seconds: float, *, start: int = 0, check: bool = False) -> Load:
+def drive(port: int, file: Path, ask: Ask, seconds: int, *, start: int = 0, check: bool = False) -> Load:
     """Ask for so long; LoadError when one answer was wrong. `start` counts fresh targets from there.
 
     With `check` status and length of every answer are looked at one by one; without it wrk counts errors
@@ -47,7 +47,7 @@ def drive(port: int, file: Path, ask: Ask, seconds: float, *, start: int = 0, ch
     """
     if not shutil.which("wrk"):
         return Load(*ask_in_turns(port, traffic.read(file), ask, seconds, start))
-    command = ["wrk", "-t1", f"-c{traffic.CONNECTIONS}", f"-d{seconds:g}s", "--timeout", "10s"]
+    command = ["wrk", "-t1", f"-c{traffic.CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s"]
     for name, value in traffic.HEADERS:
         command += ["-H", f"{name}: {value}"]
     arguments = [str(file), ask.method, str(ask.body), str(start if ask.fresh else 0), "1" if check else "0"]

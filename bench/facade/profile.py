@@ -28,7 +28,7 @@ def environment(home: Home, tree: Path) -> dict[str, str]:
     return {"PYTHONPATH": f"{tree}{os.pathsep}{_SAMPLED}", "BENCH_SAMPLES": str(samples)}
 
 
-def profile(home: Home, course: Course, case: Case, seconds: float) -> str:
+def profile(home: Home, course: Course, case: Case, seconds: int) -> str:
     """The tables of one case: functions and lines of Python, and with `perf` the symbols below them."""
     course.run("before", [case], 1, 2)
     subject = case.subject
@@ -44,7 +44,7 @@ def profile(home: Home, course: Course, case: Case, seconds: float) -> str:
     undisturbed = f"undisturbed {case.windows[0].cpu:.0f}"
     title = f"{case.name}: {sampled:.0f} µs a request while sampled ({undisturbed}), {total} samples"
     tables = [title, "", *_functions(found, sampled / total), "", *_lines(found, sampled / total)]
-    return "\n".join([*tables, "", *_perf(course, case, busiest, min(seconds, 5.0))])
+    return "\n".join([*tables, "", *_perf(course, case, busiest, min(seconds, 5))])
 
 
 def _busiest(pid: int, work: object) -> int:
@@ -68,7 +68,7 @@ def _lines(found: dict[str, dict[str, int]], each: float) -> Iterable[str]:
         yield f"| {count * each:.1f} | {_SHORT.sub('', name)} |"
 
 
-def _perf(course: Course, case: Case, pid: int, seconds: float) -> list[str]:
+def _perf(course: Course, case: Case, pid: int, seconds: int) -> list[str]:
     if not shutil.which("perf"):
         return ["(with `perf` installed the symbols of C are shown, too)"]
     data = f"/dev/shm/bench-perf-{pid}.data"

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.facade.traffic import LARGE, SMALL, answer_body
@@ -36,6 +36,7 @@ class Home:
     running: ExitStack
     legacy: int
     extracted: int
+    processes: list[Process] = field(default_factory=list)
 
     def start(
         self,
@@ -52,6 +53,7 @@ class Home:
         log = self.path / f"{name}.out"
         process = Process(pinned, log=log, directory=directory, environment=environment)
         self.running.enter_context(process)
+        self.processes.append(process)
         if port is not None:
             process.wait_for_port(port, 60)
         return process

@@ -1,0 +1,91 @@
+"""`--table`: the results as Markdown, for docs/reference/performance.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bench.facade.traffic import LARGE
+
+_NAMES: Mapping[str, str] = {
+    "nginx": "nginx",
+    "envoy": "Envoy",
+    "haproxy": "HAProxy",
+    "bare_aiohttp": "a bare aiohttp proxy",
+    "plain": "**the facade**, a path no route is declared for",
+    "full": "**the facade**, everything on",
+    "kept_plain": "the facade on the kept parser, a path no route is declared for",
+    "kept_full": "the facade on the kept parser, everything on",
+}
+
+
+def table(document: Mapping[str, Any]) -> str:
+    """All that a reader compares, each number with its spread."""
+    parts = [_where(document), _costs(document), _slowest(document), _rest(document)]
+    return "\n".join(parts)
+
+
+def _where(document: Mapping[str, Any]) -> str:
+    machine = document["machine"]
+    built = "with" if machine["python_optimised"] else "without"
+    versions = ", ".join(f"{_NAMES.get(name, name)} {what}" for name, what in machine["versions"].items())
+    where = f"Python {machine['python']} ({built} PGO), {machine['cores']} cores ({machine['processor']})"
+    load = f"load before {machine['load_before']}, load by {machine['load_generator']}"
+    return f"{where}, {load}; {versions}.\n"
+
+
+def _costs(document: Mapping[str, Any]) -> str:
+    lines = [
+        "| proxy | asked | µs per request (lowest–highest round) | times nginx | times Envoy |",
+        "|---|---|---:|---:|---:|",
+    ]
+    for case in document["cases"]:
+        spread = f"{case['cpu_us_lowest']:.1f}–{case['cpu_us_highest']:.1f}"
+        ratios = " | ".join(_ratio(case[name]) for name in ("ratio_to_nginx", "ratio_to_envoy"))
+        name = _NAMES.get(case["name"], case["name"])
+        lines.append(f"| {name} | {_asked(case)} | {case['cpu_us_per_request']:.1f} ({spread}) | {ratios} |")
+    return "\n".join([*lines, ""])
+
+
+def _asked(case: Mapping[str, Any]) -> str:
+    size = "100 KB" if case["body_bytes"] == LARGE else "1 KB"
+    words = [f"{case['method']} {size}"]
+    words += [f"{case['routes']:,} routes"] if case["routes"] else []
+    words += ["each target new"] if case["new_targets"] else []
+    words += [f"{case['tapped_share']:.0%} tapped"] if case.get("tapped_share") else []
+    return ", ".join(words)
+
+
+def _ratio(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _slowest(document: Mapping[str, Any]) -> str:
+    found = document["latency"]
+    direct = found["direct"]
+    lines = [
+        f"| {found['rate']:,.0f} requests a second | p50 added, ms | p99 added, ms (lowest–highest round) |",
+        "|---|---:|---:|",
+    ]
+    for name, row in found["added"].items():
+        spread = f"{row['p99_ms_lowest']:.2f}–{row['p99_ms_highest']:.2f}"
+        lines.append(f"| {_NAMES.get(name, name)} | {row['p50_ms']:.2f} | {row['p99_ms']:.2f} ({spread}) |")
+    lines.append(f"| (direct, not added) | {direct['p50_ms']:.2f} | {direct['p99_ms']:.2f} |")
+    return "\n".join([*lines, ""])
+
+
+def _rest(document: Mapping[str, Any]) -> str:
+    return "\n".join(["| what | measured |", "|---|---|", *_memory(document), *_idle(document), ""])
+
+
+def _memory(document: Mapping[str, Any]) -> Iterable[str]:
+    for row in document["memory"]:
+        before, after = (row[name] / 1_048_576 for name in ("rss_before_bytes", "rss_after_bytes"))
+        what = f"memory of all its processes before and after {row['requests']:,} requests, everything on"
+        yield f"| {what} | {before:.0f} → {after:.0f} MB |"
+
+
+def _idle(document: Mapping[str, Any]) -> Iterable[str]:
+    for row in document["idle"]:
+        what = f"CPU of a facade with {row['routes']:,} routes that nobody asks"
+        yield f"| {what} | {row['cpu_ms_per_second']} ms a second |"
