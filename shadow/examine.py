@@ -16,7 +16,7 @@ from shadow.compare import Answer, Comparison, compare_answers
 from shadow.core.count import MATCH, Count, Observation
 from shadow.core.differences import Difference, Kind
 from shadow.core.encodings import Undecodable, decode
-from shadow.core.frames import Exchange
+from shadow.core.exchange import Exchange
 from shadow.core.headers import first
 from shadow.core.liveness import is_due, sabotage
 from shadow.core.question import early_reason, headers_for, shape

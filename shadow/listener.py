@@ -11,9 +11,10 @@ import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shadow.core.frames import Decoder, Exchange, ExchangeFrame, Frame, Hello, ProtocolError, TotalsFrame
+from shadow.address import reachable
+from shadow.core.exchange import Exchange
+from shadow.core.frames import Decoder, ExchangeFrame, Frame, Hello, ProtocolError
 from shadow.errors import TapError
-from shadow.tap import reachable
 
 _CHUNK = 256 * 1024
 _PREDECESSOR = 10.0  # seconds the end of a sender's old connection is waited for
@@ -131,18 +132,18 @@ class TapListener:
             mine = await asyncio.wait_for(lock.acquire(), _PREDECESSOR)
         try:
             while frames:
-                for frame in frames:
-                    self._hear(instance, frame)
+                self._hear(instance, frames)
                 frames = await _some(reader, decoder)
         finally:
             if mine:
                 lock.release()
 
-    def _hear(self, instance: str, frame: Frame) -> None:
-        if isinstance(frame, ExchangeFrame):
-            self._exchange(instance, frame.exchange)
-            self._totals(instance, frame.exchange.route, frame.totals)
-        elif isinstance(frame, Hello | TotalsFrame):
+    def _hear(self, instance: str, frames: list[Frame]) -> None:
+        for frame in frames:
+            if isinstance(frame, ExchangeFrame):
+                self._exchange(instance, frame.exchange)
+                continue
+            # Totals follow the exchanges they count in one breath: no outcome is seen without its exchange.
             for route, counters in frame.totals.items():
                 self._totals(instance, route, counters)
 

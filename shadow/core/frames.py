@@ -1,22 +1,33 @@
 """The tap's language, without a socket: length-prefixed frames, their encoder and an incremental decoder.
 
-A frame is `length(4) · kind(1) · head length(4) · head (JSON) · request body · answer body`, big-endian;
-`length` counts everything behind itself.
+A frame is `length(4) · kind(1) · content`, big-endian; `length` counts everything behind itself. `hello` and
+`totals` hold JSON. A facade pays for `exchanges` with every answer, so one frame holds many: the length of a
+JSON text (4), that text, and behind it the bytes that each row's last numbers count: target, request head,
+answer head, request body and answer body of the first, of the second, …
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import Any
 
 import orjson
 
+from shadow.core.exchange import Exchange, parsed_head
+
 MAX_FRAME = 8 * 1024 * 1024  # a kept answer (1 MiB by default) and its request, with room for larger plans
 _PREFIX = struct.Struct(">I")
-_HEAD = struct.Struct(">cI")
-_HELLO, _EXCHANGE, _TOTALS = b"h", b"x", b"t"
+_HELLO, _TOTALS = b"h", b"t"
+_EXCHANGES = b"e"  # "x" held one exchange once: a peer that still speaks it must fail clearly
+_MOST = 2**53  # of a count: far from what a store's integers hold, and farther from what anybody counts to
+
+_TEXT, _SWITCH, _NUMBER, _COUNT = (str,), (bool,), (float, int), (int,)
+_ROW = (*(_TEXT,) * 4, *((str, type(None)),) * 2, *(_SWITCH,) * 2, *(_NUMBER,) * 2, *(_COUNT,) * 6)
+_SHAPES = frozenset(product(*_ROW))  # one look-up is a fifth of sixteen checks
+_COUNTS, _LENGTHS = 10, 11  # where these begin in a row
 
 Totals = Mapping[str, Mapping[str, int]]
 """Cumulative counters of one sender: route → reason → count; `tapped` is how many exchanges it has sent."""
@@ -26,38 +37,6 @@ TAPPED = "tapped"
 
 class ProtocolError(Exception):
     """The peer does not speak the tap's language; the connection is of no more use."""
-
-
-@dataclass(slots=True)
-class Exchange:
-    """One request with the answer the user got, as bytes seen on the wire.
-
-    `request_headers` are those the answering side was sent, `response_headers` and `body` what it answered
-    (content encoding kept); `started_at` is epoch seconds; `answered_by` is `legacy` or `extracted`.
-    """
-
-    route: str
-    session_key: str | None
-    signed_key: bool
-    method: str
-    target: bytes
-    request_headers: list[tuple[bytes, bytes]]
-    request_body: bytes
-    answered_by: str
-    status: int
-    response_headers: list[tuple[bytes, bytes]]
-    body: bytes
-    started_at: float
-    elapsed_ms: float
-    fallback: bool
-    request_id: str
-    trace: str | None = None
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes in a queue."""
-        headers = sum(len(name) + len(value) for name, value in self.request_headers + self.response_headers)
-        return 512 + len(self.target) + headers + len(self.request_body) + len(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,59 +54,50 @@ class TotalsFrame:
     totals: Totals
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ExchangeFrame:
-    """An exchange with the cumulative counters of its route, this exchange included."""
+    """One exchange; the totals of its route follow with the frame that held it."""
 
     exchange: Exchange
-    totals: Mapping[str, int] = field(default_factory=dict)
 
 
 Frame = Hello | TotalsFrame | ExchangeFrame
+Row = tuple[
+    str, str, str, str, str | None, str | None, bool, bool, float, float, int, int, int, int, int, int
+]
+"""Route, method, request id, side, key, trace, signed, fallback, start, time, status; five lengths."""
 
 
-def encode(frame: Frame) -> bytes:
+def encode(frame: Hello | TotalsFrame) -> bytes:
     """One frame as bytes; ProtocolError when it is larger than MAX_FRAME."""
     if isinstance(frame, Hello):
-        return _framed(_HELLO, {"instance": frame.instance, "totals": frame.totals})
-    if isinstance(frame, TotalsFrame):
-        return _framed(_TOTALS, {"totals": frame.totals})
-    exchange = frame.exchange
-    head = _exchange_head(exchange) | {"totals": frame.totals}
-    return _framed(_EXCHANGE, head, exchange.request_body, exchange.body)
+        return _framed(_HELLO, orjson.dumps({"instance": frame.instance, "totals": frame.totals}))
+    return _framed(_TOTALS, orjson.dumps({"totals": frame.totals}))
 
 
-def _framed(kind: bytes, head: dict[str, Any], *bodies: bytes) -> bytes:
-    text = orjson.dumps(head)
-    size = _HEAD.size + len(text) + sum(map(len, bodies))
+def encode_exchanges(rows: Sequence[Row], parts: Sequence[bytes], tapped: Mapping[str, int]) -> bytes:
+    """Many exchanges in one frame: `parts` are what the rows count, `tapped` is new in the totals."""
+    text = _rows_text(rows, tapped)
+    return _framed(_EXCHANGES, _PREFIX.pack(len(text)), text, *parts)
+
+
+def _framed(kind: bytes, *parts: bytes) -> bytes:
+    size = len(kind) + sum(map(len, parts))
     if size > MAX_FRAME:
         raise ProtocolError(f"a frame of {size} bytes exceeds the tap's limit of {MAX_FRAME}")
-    return b"".join((_PREFIX.pack(size), _HEAD.pack(kind, len(text)), text, *bodies))
+    return b"".join((_PREFIX.pack(size), kind, *parts))
 
 
-def _exchange_head(exchange: Exchange) -> dict[str, Any]:
-    return {
-        "route": exchange.route,
-        "key": exchange.session_key,
-        "signed": exchange.signed_key,
-        "method": exchange.method,
-        "target": exchange.target.decode("latin-1"),
-        "request_headers": _texts(exchange.request_headers),
-        "request_body": len(exchange.request_body),
-        "answered_by": exchange.answered_by,
-        "status": exchange.status,
-        "response_headers": _texts(exchange.response_headers),
-        "started_at": exchange.started_at,
-        "elapsed_ms": exchange.elapsed_ms,
-        "fallback": exchange.fallback,
-        "request_id": exchange.request_id,
-        "trace": exchange.trace,
-    }
+def _rows_text(rows: Sequence[Row], tapped: Mapping[str, int]) -> bytes:
+    try:
+        return orjson.dumps((rows, tapped))
+    except TypeError:
+        # A sticky key is what a token held, lone surrogates too; nothing a user sends may end the connection.
+        return orjson.dumps(([tuple(map(_encodable, row)) for row in rows], tapped))
 
 
-def _texts(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    # Header bytes are not always UTF-8; latin-1 keeps every one of them.
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+def _encodable(value: object) -> object:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 class Decoder:
@@ -135,71 +105,86 @@ class Decoder:
 
     def __init__(self) -> None:
         """Start at a frame boundary."""
-        self._buffer = bytearray()
+        self._pieces: list[bytes] = []
+        self._held, self._wanted = 0, _PREFIX.size
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames completed by `data`; ProtocolError on nonsense."""
-        self._buffer += data
+        self._pieces.append(data)
+        self._held += len(data)
         frames: list[Frame] = []
-        start = 0
-        while (end := self._frame_end(start)) is not None:
-            frames.append(_parse(bytes(memoryview(self._buffer)[start + _PREFIX.size : end])))
+        if self._held < self._wanted:
+            return frames
+        data, start = b"".join(self._pieces), 0
+        while (end := _frame_end(data, start)) <= len(data):
+            frames += _parsed(data, start, end)
             start = end
-        del self._buffer[:start]
+        self._pieces = [data[start:]]
+        self._held, self._wanted = len(data) - start, end - start
         return frames
 
-    def _frame_end(self, start: int) -> int | None:
-        if len(self._buffer) - start < _PREFIX.size:
-            return None
-        (size,) = _PREFIX.unpack_from(self._buffer, start)
-        if not _HEAD.size <= size <= MAX_FRAME:
-            raise ProtocolError(f"a frame cannot have {size} bytes")
-        end = start + _PREFIX.size + int(size)
-        return end if len(self._buffer) >= end else None
+
+def _frame_end(data: bytes, start: int) -> int:
+    """Where the frame ends that begins at `start`, or its length does where that is not here yet."""
+    if len(data) - start < _PREFIX.size:
+        return start + _PREFIX.size
+    size = int.from_bytes(data[start : start + _PREFIX.size], "big")
+    if not 1 <= size <= MAX_FRAME:
+        raise ProtocolError(f"a frame cannot have {size} bytes")
+    return start + _PREFIX.size + size
 
 
-def _parse(payload: bytes) -> Frame:
-    kind, length = _HEAD.unpack_from(payload)
-    text, rest = payload[_HEAD.size : _HEAD.size + length], payload[_HEAD.size + length :]
+def _parsed(data: bytes, start: int, end: int) -> Iterable[Frame]:
+    begin = start + _PREFIX.size + 1
+    kind = data[begin - 1 : begin]
     try:
-        head = orjson.loads(text)
+        if kind == _EXCHANGES:
+            return list(_exchanges(data, begin, end))
+        content: Any = orjson.loads(data[begin:end]) if kind in (_HELLO, _TOTALS) else None
         if kind == _HELLO:
-            return Hello(_text(head["instance"]), _totals(head["totals"]))
+            return (Hello(_text(content["instance"]), _totals(content["totals"])),)
         if kind == _TOTALS:
-            return TotalsFrame(_totals(head["totals"]))
-        if kind == _EXCHANGE:
-            return ExchangeFrame(_exchange(head, rest), _counters(head["totals"]))
+            return (TotalsFrame(_totals(content["totals"])),)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProtocolError(f"a frame of kind {kind!r} does not hold what it must: {error!r}") from None
     raise ProtocolError(f"there is no frame of kind {kind!r}")
 
 
-def _exchange(head: dict[str, Any], rest: bytes) -> Exchange:
-    cut = _whole(head["request_body"])
-    if cut > len(rest):
-        raise ValueError("the request body is cut off")
+def _exchanges(data: bytes, begin: int, end: int) -> Iterator[Frame]:
+    at = begin + _PREFIX.size + int.from_bytes(data[begin : begin + _PREFIX.size], "big")
+    if at > end:
+        raise ValueError("its rows are cut off")
+    rows, tapped = orjson.loads(data[begin + _PREFIX.size : at])
+    for row in rows:
+        _check_row(row)
+        cuts = [at]
+        for length in row[_LENGTHS:]:
+            at += length
+            cuts.append(at)
+        if at > end:
+            raise ValueError("its bytes are cut off")
+        yield ExchangeFrame(_exchange(row, [data[cut:following] for cut, following in pairwise(cuts)]))
+    if at != end:
+        raise ValueError("it holds more bytes than its rows")
+    yield TotalsFrame({_text(route): {TAPPED: _count(count)} for route, count in tapped.items()})
+
+
+def _check_row(row: list[Any]) -> None:
+    if tuple(map(type, row)) not in _SHAPES:
+        raise TypeError(
+            f"a row of {[type(value).__name__ for value in row]}"
+        )  # not its values: this is logged
+    if min(row[_COUNTS:]) < 0 or max(row[_COUNTS:]) > _MOST:
+        raise ValueError("a count is out of bounds")
+
+
+def _exchange(row: list[Any], parts: list[bytes]) -> Exchange:
+    route, method, request_id, side, key, trace, signed, fallback, began, elapsed, status, *_ = row
+    target, request_head, response_head, request_body, body = parts
     return Exchange(
-        route=_text(head["route"]),
-        session_key=None if head["key"] is None else _text(head["key"]),
-        signed_key=bool(head["signed"]),
-        method=_text(head["method"]),
-        target=head["target"].encode("latin-1"),
-        request_headers=_headers(head["request_headers"]),
-        request_body=rest[:cut],
-        answered_by=_text(head["answered_by"]),
-        status=_whole(head["status"]),
-        response_headers=_headers(head["response_headers"]),
-        body=rest[cut:],
-        started_at=float(head["started_at"]),
-        elapsed_ms=float(head["elapsed_ms"]),
-        fallback=bool(head["fallback"]),
-        request_id=_text(head["request_id"]),
-        trace=None if head["trace"] is None else _text(head["trace"]),
-    )
-
-
-def _headers(pairs: list[list[str]]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+        route, key, signed, method, target, parsed_head(request_head), request_body, side, status,
+        parsed_head(response_head), body, float(began), float(elapsed), fallback, request_id, trace,
+    )  # fmt: skip
 
 
 def _totals(value: dict[str, dict[str, int]]) -> Totals:
@@ -207,7 +192,7 @@ def _totals(value: dict[str, dict[str, int]]) -> Totals:
 
 
 def _counters(value: dict[str, int]) -> Mapping[str, int]:
-    return {_text(reason): _whole(count) for reason, count in value.items()}
+    return {_text(reason): _count(count) for reason, count in value.items()}
 
 
 def _text(value: object) -> str:
@@ -216,7 +201,7 @@ def _text(value: object) -> str:
     return value
 
 
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= _MOST:
         raise TypeError(f"not a count: {value!r:.40}")
     return value

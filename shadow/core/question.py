@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
 from migration.core.plan import Route
-from shadow.core.frames import Exchange
+from shadow.core.exchange import Exchange
 from shadow.core.headers import first
 
 # Meant for one connection (RFC 9110, section 7.6.1), besides those that `Connection` names.

@@ -8,7 +8,7 @@ from typing import Any
 
 from shadow.core.align import align
 from shadow.core.differences import MISSING, Difference
-from shadow.core.frames import Exchange
+from shadow.core.exchange import Exchange
 from shadow.core.json_text import Json
 from shadow.core.redact import Redactor
 from shadow.core.report import AlignedRow, SampleView

@@ -16,13 +16,16 @@ from pathlib import Path
 
 import pytest
 
+from shadow.address import reachable
 from shadow.core.accounts import Accounts
-from shadow.core.frames import Exchange, ExchangeFrame, Hello, TotalsFrame, encode
+from shadow.core.exchange import Exchange
+from shadow.core.frames import Hello, TotalsFrame, encode
 from shadow.errors import TapError
 from shadow.listener import TapListener
-from shadow.tap import TapSender, is_shadow_call, reachable, shadow_token
+from shadow.tap import TapSender, is_shadow_call, shadow_token
 from tests.integration.shadow_world import ROUTE, candidate, eventually, exchange, make_plan, product, sender
 from tests.integration.shadow_world import Shadow as _Shadow
+from tests.unit.shadow.builders import framed
 
 REPO = Path(__file__).parents[2]
 
@@ -200,8 +203,8 @@ async def test_a_stale_socket_is_replaced_and_a_living_one_is_not(tmp_path: Path
 NONSENSE = [
     (b"GET / HTTP/1.1\r\n\r\n", "cannot have"),
     (encode(TotalsFrame({})), "first frame says who sends"),
-    (encode(Hello("x", {})) + encode(ExchangeFrame(exchange()))[:-1] + b"", ""),
-    (encode(Hello("x", {})) + b"\x00\x00\x00\x07?\x00\x00\x00\x02{}", "no frame of kind"),
+    (encode(Hello("x", {})) + framed(exchange())[:-1], ""),
+    (encode(Hello("x", {})) + b"\x00\x00\x00\x03?{}", "no frame of kind"),
 ]
 
 
@@ -303,8 +306,9 @@ async def test_what_a_killed_shadow_had_not_stored_is_lost_to_the_last_exchange(
         last = _Shadow(plan)
         await eventually(lambda: tap.connected)
         tap.offer(exchange(offered))
-        report = await last.until(lambda r: r.traffic.in_flight == 0 and r.traffic.outcomes["match"] > 1, 20)
-        report = await last.until(lambda r: r.traffic.eligible == offered + 1, 20)
+        report = await last.until(
+            lambda r: r.traffic.eligible == offered + 1 and r.traffic.in_flight == 0, 20
+        )
         await tap.close(1.0)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,7 +24,8 @@ from migration.core.plan import (
 )
 from migration.core.template import Template
 from shadow.core.count import Count, Observation
-from shadow.core.frames import Exchange
+from shadow.core.exchange import Exchange, written_head
+from shadow.core.frames import Row, encode_exchanges
 from shadow.core.redact import Redactor
 from shadow.core.rows import CountKey
 from shadow.core.rules import RuleSet, compile_rules
@@ -53,6 +55,24 @@ def exchange(body: bytes = b'{"id": 1}', **changes: Any) -> Exchange:
         trace=None,
     )
     return replace(made, **changes)
+
+
+def framed(*exchanges: Exchange) -> bytes:
+    """These exchanges in one frame, as a sender makes it."""
+    rows: list[Row] = []
+    parts: list[bytes] = []
+    for one in exchanges:
+        heads = written_head(one.request_headers), written_head(one.response_headers)
+        pieces = (one.target, *heads, one.request_body, one.body)
+        parts += pieces
+        rows.append(
+            (
+                one.route, one.method, one.request_id, one.answered_by, one.session_key, one.trace,
+                one.signed_key, one.fallback, one.started_at, one.elapsed_ms, one.status,
+                *map(len, pieces),
+            )
+        )  # fmt: skip
+    return encode_exchanges(rows, parts, Counter(one.route for one in exchanges))
 
 
 def rules(*declared: Rule) -> RuleSet:
