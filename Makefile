@@ -5,7 +5,7 @@ PYTHON   ?= $(shell tools/find-python)
 PYTEST   := $(BIN)/python -m pytest
 # T chooses tests: make test T="tests/unit -k stages"
 .DEFAULT_GOAL := help
-.PHONY: help install up test services test-services check format bench docs lock clean
+.PHONY: help install up test services test-services check format bench bench-facade docs lock clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-15s %s\n", $$1, $$2 }'
@@ -38,9 +38,11 @@ format: install ## Let ruff format and mend what it can
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: install ## Measure (QUICK=1: a minute)
-	$(BIN)/python -m bench $(if $(QUICK),--quick)
+bench: bench-facade ## Measure everything (QUICK=1: some minutes)
 	-$(BIN)/python -m bench.compare $(if $(QUICK),--rounds 3)
+
+bench-facade: install ## What a request costs beside nginx and Envoy, into bench/results (QUICK=1: under five minutes)
+	$(BIN)/python -m bench.facade $(if $(QUICK),--quick) $(if $(KEPT),--kept $(KEPT)) $(if $(WORKERS),--workers $(WORKERS))
 
 docs: install ## Write the generated pages anew, then check every link and command in the docs
 	$(BIN)/python -m tools.docs

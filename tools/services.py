@@ -30,10 +30,18 @@ def _has_fonts() -> bool:
     return any(next(root.rglob("*.ttf"), None) for root in roots)
 
 
+def _has(program: str) -> Callable[[], bool]:
+    """nginx and HAProxy are in /usr/sbin, which not everybody has in PATH."""
+    return lambda: bool(shutil.which(program) or shutil.which(program, path="/usr/sbin"))
+
+
 SYSTEM_PACKAGES: tuple[tuple[str, Callable[[], bool]], ...] = (
     ("postgresql", _has_postgres),
     ("chromium", _has_browser),
     ("fonts-dejavu-core", _has_fonts),
+    ("nginx", _has("nginx")),
+    ("haproxy", _has("haproxy")),
+    ("wrk", _has("wrk")),
 )
 
 

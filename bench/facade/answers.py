@@ -16,26 +16,26 @@ class Answers:
         """Nothing was read yet."""
         self._wanted = wanted
         self._read = b""
-        self._missing = -1  # bytes of the body; -1: the head is not whole
+        self._missing: int | None = None  # bytes of the body; None: its head is not whole
 
     def feed(self, data: bytes) -> int:
         """Take what was read, and say how much it was."""
         if not data:
             raise AnswerError("the connection was closed before an answer was whole")
-        if self._missing >= 0:
-            self._missing -= len(data)
-        else:
+        if self._missing is None:
             self._read += data
             self._look_for_head()
-        if self._missing < -1:
+        elif len(data) > self._missing:
             raise AnswerError("bytes after the end of an answer")
+        else:
+            self._missing -= len(data)
         return len(data)
 
     def complete(self) -> bool:
         """Whether an answer is whole now; the next one begins then."""
         if self._missing != 0:
             return False
-        self._missing, self._read = -1, b""
+        self._missing, self._read = None, b""
         return True
 
     def _look_for_head(self) -> None:

@@ -6,6 +6,8 @@ import selectors
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import cast
 
 from bench.facade import traffic
 from bench.facade.answers import Answers
@@ -17,27 +19,22 @@ def ask_in_turns(
 ) -> tuple[int, int, float]:
     """Answers, their bytes and the time they took; AnswerError when one is wrong."""
     whole = None if ask.fresh else [traffic.raw(one, ask, 0) for one in asked]
-    begun, number, size = time.perf_counter(), 0, 0
-    address = ("127.0.0.1", port)
-    connections = [socket.create_connection(address, timeout=10) for _ in range(traffic.CONNECTIONS)]
-    with selectors.DefaultSelector() as waiting:
-        for connection in connections:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            waiting.register(connection, selectors.EVENT_READ, Answers(ask.body))
-            connection.sendall(_next(whole, asked, ask, number, start))
-            number += 1
-        answered = 0
+    begun, answered, size = time.perf_counter(), 0, 0
+    with ExitStack() as opened:
+        waiting = opened.enter_context(selectors.DefaultSelector())
+        for number in range(traffic.CONNECTIONS):
+            asking = opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            asking.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            waiting.register(asking, selectors.EVENT_READ, Answers(ask.body))
+            asking.sendall(_next(whole, asked, ask, number, start))
         while time.perf_counter() - begun < seconds:
             for key, _ in waiting.select(10):
-                answers, asking = key.data, key.fileobj
-                assert isinstance(asking, socket.socket)
+                answers, asking = key.data, cast(socket.socket, key.fileobj)
                 size += answers.feed(asking.recv(262_144))
                 if answers.complete():
                     answered += 1
+                    number = answered + traffic.CONNECTIONS
                     asking.sendall(_next(whole, asked, ask, number, start))
-                    number += 1
-        for connection in connections:
-            connection.close()
     return answered, size, time.perf_counter() - begun
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from bench.facade.subject import Subject
-from bench.facade.upstream import FOREVER, Home, user_line
+from bench.facade.upstream import FOREVER, Home, program, user_line
 from tools.servers import free_port
 
+_ENVOY = Path(__file__).with_name("envoy.json")
 _NGINX = """daemon off; worker_processes 1; pid {home}/nginx.pid; error_log {home}/nginx.log;
 {user}
 events {{ worker_connections 1024; }}
@@ -48,14 +47,15 @@ def nginx(home: Home) -> Subject:
     port = free_port()
     text = _NGINX.format(home=home.path, user=user_line(), forever=FOREVER, legacy=home.legacy, port=port)
     (home.path / "nginx.conf").write_text(text, encoding="utf-8")
-    command: list[str | Path] = ["nginx", "-e", home.path / "nginx.log", "-c", home.path / "nginx.conf"]
-    version = _version(["nginx", "-v"])
+    binary = program("nginx") or "nginx"
+    command: list[str | Path] = [binary, "-e", home.path / "nginx.log", "-c", home.path / "nginx.conf"]
+    version = _version([binary, "-v"])
     return Subject("nginx", port, home.start("nginx", command, port), version=version)
 
 
 def haproxy(home: Home) -> Subject | None:
     """HAProxy, where it is installed."""
-    binary = shutil.which("haproxy")
+    binary = program("haproxy")
     if binary is None:
         return None
     port = free_port()
@@ -72,17 +72,12 @@ def envoy(home: Home) -> Subject | None:
         return None
     port = free_port()
     path = home.path / "envoy.json"
-    path.write_text(json.dumps(_envoy_configuration(port, home.legacy)), encoding="utf-8")
-    command: list[str | Path] = [
-        binary,
-        "-c",
-        path,
-        "--concurrency",
-        "1",
-        "--log-level",
-        "error",
-        "--disable-hot-restart",
-    ]
+    text = _ENVOY.read_text(encoding="utf-8")
+    for name, value in (("PORT", port), ("UPSTREAM", home.legacy)):
+        text = text.replace(f'"{name}"', str(value))
+    path.write_text(text, encoding="utf-8")
+    quiet = ("--concurrency", "1", "--log-level", "error", "--disable-hot-restart")
+    command: list[str | Path] = [binary, "-c", path, *quiet]
     return Subject("envoy", port, home.start("envoy", command, port), version=_version([binary, "--version"]))
 
 
@@ -107,47 +102,3 @@ def _version(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     found = re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)
     return found[0] if found else "unknown"
-
-
-def _envoy_configuration(port: int, upstream: int) -> dict[str, Any]:
-    manager = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network"
-        ".http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "front",
-        "route_config": {
-            "virtual_hosts": [
-                {
-                    "name": "all",
-                    "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "legacy"}}],
-                }
-            ]
-        },
-        "http_filters": [
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
-                },
-            }
-        ],
-    }
-    listener = {
-        "name": "front",
-        "address": _address(port),
-        "filter_chains": [
-            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
-        ],
-    }
-    endpoint = {"lb_endpoints": [{"endpoint": {"address": _address(upstream)}}]}
-    cluster = {
-        "name": "legacy",
-        "type": "STATIC",
-        "connect_timeout": "2s",
-        "load_assignment": {"cluster_name": "legacy", "endpoints": [endpoint]},
-    }
-    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
-
-
-def _address(port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +58,11 @@ class Home:
         return process
 
 
+def program(name: str) -> str | None:
+    """Where a program is; those for administrators are not in everybody's PATH."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin")
+
+
 def can_pin() -> bool:
     """Whether the proxy gets a core of its own."""
     return bool(shutil.which("taskset")) and (os.cpu_count() or 1) > 1
@@ -71,8 +75,12 @@ def user_line() -> str:
 
 def open_home(path: Path, running: ExitStack) -> Home:
     """The upstream, running on the core of the load."""
-    if not shutil.which("nginx"):
-        sys.exit("bench: nginx is the upstream and the reference, and it is not installed: apt install nginx")
+    nginx = program("nginx")
+    if nginx is None or not Path("/proc/self/schedstat").exists():
+        raise RuntimeError(
+            "nginx is the upstream and the reference, and CPU time comes from Linux' /proc: on Linux, make "
+            "services (or apt install nginx wrk) brings what is missing"
+        )
     home = Home(path, running, free_port(), free_port())
     (path / "large.json").write_bytes(answer_body(LARGE))
     text = _CONFIGURATION.format(
@@ -84,6 +92,6 @@ def open_home(path: Path, running: ExitStack) -> Home:
         small=answer_body(SMALL).decode(),
     )
     (path / "upstream.conf").write_text(text, encoding="utf-8")
-    command: list[str | Path] = ["nginx", "-e", path / "upstream.log", "-c", path / "upstream.conf"]
+    command: list[str | Path] = [nginx, "-e", path / "upstream.log", "-c", path / "upstream.conf"]
     home.start("upstream", command, home.legacy, LOAD_CORE)
     return home
