@@ -14,7 +14,7 @@ from tests.hostile.rules import RULES
 from tests.hostile.runner import Outcome
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "hostile-requests.md"
-_CASE = re.compile(r"^\| ([^|]+?) \| (?:refused|clean|otherwise|wrong|failed)\b", re.MULTILINE)
+_CASE = re.compile(r"^\| ((?:[^|\\]|\\.)+) \| \**(?:refused|clean|otherwise|wrong|failed)\b", re.MULTILINE)
 _MARKS = {Did.REFUSED: "r", Did.CLEAN: "c", Did.OTHERWISE: "o", Did.WRONG: "w"}
 
 

@@ -50,7 +50,11 @@ def settled(
     if ours:
         return outcomes  # ours must pass at once
     doubtful = (Did.OTHERWISE, Did.WRONG)
-    again = [one.case for one in outcomes if not one.passed and did(one) in doubtful and one.case in cases]
+    again = [
+        one.case
+        for one in outcomes
+        if not one.passed and did(one) in doubtful and one.case in cases and not one.case.alone
+    ]
     if not again:
         return outcomes
     tried_again = run(address, backends, again, split=split, ours=ours, at_once=16)

@@ -1,0 +1,81 @@
+"""The published table lists the corpus: no case more, none less, and none that ours failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.hostile.backends import Received
+from tests.hostile.case import Answer, Case, Expect, Upstream
+from tests.hostile.classes import Did, did
+from tests.hostile.corpus import corpus
+from tests.hostile.judge import Seen
+from tests.hostile.reading import Got, Head
+from tests.hostile.runner import Outcome
+from tests.hostile.table import PAGE, Column, names_in, page
+
+REFUSED = Case("a|b", "smuggling", "It is refused.", (b"",), Expect((Answer(400, refusal=True),)))
+PASSED = Case("c", "smuggling", "It is passed on.", (b"",), Expect((Answer(200, b"ok"),), (Upstream(),)))
+CUT = Case("d", "cut", "Cut.", (b"",), Expect((Answer(400, refusal=True),), (Upstream(complete=False),)))
+
+
+def _got(status: int, body: bytes = b"", *, whole: bool = True) -> Got:
+    return Got(Head(b"HTTP/1.1 %d X" % status, [], b""), body, whole, [])
+
+
+def _request(*, complete: bool = True, fault: str = "", early: bytes = b"") -> Received:
+    return Received("legacy", 1, b"GET / HTTP/1.1\r\n\r\n", complete=complete, fault=fault, early=early)
+
+
+def _outcome(
+    case: Case, *answers: Got, requests: list[Received], passed: bool = False, **seen: object
+) -> Outcome:
+    return Outcome(case, passed, "", Seen(answers=list(answers), requests=requests, **seen))  # type: ignore[arg-type]
+
+
+DID: dict[str, tuple[Outcome, Did]] = {
+    "a refusal that was wanted": (_outcome(REFUSED, _got(400), requests=[], passed=True), Did.REFUSED),
+    "a refusal that was not": (_outcome(PASSED, _got(403), requests=[]), Did.REFUSED),
+    "hanging up": (_outcome(REFUSED, requests=[], ended="eof"), Did.REFUSED),
+    "passing on as wanted": (
+        _outcome(PASSED, _got(200, b"ok"), requests=[_request()], passed=True),
+        Did.CLEAN,
+    ),
+    "passing on cleanly what we refuse": (_outcome(REFUSED, _got(200), requests=[_request()]), Did.CLEAN),
+    "passing on something else": (_outcome(PASSED, _got(200, b"ok"), requests=[_request()]), Did.OTHERWISE),
+    "waiting": (_outcome(REFUSED, requests=[]), Did.OTHERWISE),
+    "two requests for one": (_outcome(REFUSED, _got(200), requests=[_request(), _request()]), Did.WRONG),
+    "an unreadable request": (_outcome(REFUSED, _got(400), requests=[_request(fault="x")]), Did.WRONG),
+    "bytes behind a request": (
+        _outcome(PASSED, _got(200, b"ok"), requests=[_request(early=b"x")]),
+        Did.WRONG,
+    ),
+    "a broken body made whole": (_outcome(CUT, _got(400), requests=[_request()]), Did.WRONG),
+    "another's answer": (_outcome(PASSED, _got(200, b"no"), requests=[_request()]), Did.WRONG),
+    "bytes behind an answer": (
+        _outcome(PASSED, _got(200, b"ok"), requests=[_request()], rest=b"x"),
+        Did.WRONG,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DID)
+def test_the_word_for(what: str) -> None:
+    outcome, word = DID[what]
+    assert did(outcome) is word
+
+
+def test_the_page_lists_the_corpus() -> None:
+    assert Counter(names_in(PAGE.read_text("utf-8"))) == Counter(case.name for case in corpus())
+
+
+def test_the_page_says_of_no_case_that_ours_failed() -> None:
+    assert "| failed" not in PAGE.read_text("utf-8")
+
+
+def test_a_page_lists_what_it_is_given() -> None:
+    ours = {case.name: _outcome(case, requests=[], passed=case is REFUSED) for case in (REFUSED, PASSED, CUT)}
+    text = page((REFUSED, PASSED, CUT), [Column("facade", "1", "x", ours), Column("nginx", "2", "y", {})])
+    assert names_in(text) == ["a|b", "c", "d"]
+    assert text.count("| failed") == 2
