@@ -1,87 +1,104 @@
-"""The one place that picks adapters and ties them together."""
+"""The one place that picks the supervisor's parts and ties them together; a worker's is `facade.worker`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from socket import socket
 
 from facade.adapters.admin_aiohttp import AdminPages, AdminServer
-from facade.adapters.listening import Listener, allow_many_files, listen
+from facade.adapters.listening import allow_many_files, close_all, listen, open_shared
+from facade.adapters.log import Log
 from facade.adapters.metrics_text import exposition
-from facade.adapters.plan_watch import Signature, signature
-from facade.adapters.pool_aiohttp import Pools
-from facade.adapters.server_aiohttp import FacadeServer
+from facade.adapters.plan_watch import signature
 from facade.adapters.state_file import StateFile
-from facade.adapters.telling import Log, Telling, decision_line
-from facade.after import After
+from facade.background import let_go
 from facade.core.decide import snapshot
 from facade.following import Following
 from facade.gauges import gauges
 from facade.live import Live
-from facade.process import Facade, project_of
-from facade.proxy import Proxy
 from facade.settings import Limits, read_limits
+from facade.supervisor import Source, Supervisor, Told
+from facade.workers import Workers
 from migration.bootstrap import open_evaluator
-from migration.core.plan import Plan
-from migration.plan_file import load_plan
+from migration.core.flags import FlagState
+from migration.plan_file import load_with_texts
 from migration.secret import admin_token, project_secret
-from shadow.tap import TapSender
 
 
-async def serve(plan_path: Path, stop: asyncio.Event) -> None:
+async def serve(plan_path: Path, stop: asyncio.Event, workers: int = 1) -> None:
     """Serve until `stop` is set; PlanError on a bad plan, PortInUse when a port is taken."""
     env = dict(os.environ)
     limits = read_limits(env)
     seen = signature(plan_path)  # before the plan: a change while it is read is noticed afterwards
-    plan = load_plan(plan_path, env)
+    source = Source(*load_with_texts(plan_path, env))
+    settings = source.plan.facade
     allow_many_files()
     async with contextlib.AsyncExitStack() as stack:
-        facade = build(plan, plan_path, env, limits, seen)
-        stack.push_async_callback(facade.end)
-        await facade.start()
-        listener = await _listen(facade, stack)
-        await stop.wait()
-        await facade.drain(listener)
+        sockets = open_shared(settings.host, settings.port, workers)
+        stack.callback(close_all, sockets)
+        log = Log()
+        supervisor = Supervisor(source, plan_path, env, limits, log, seen)
+        seed = _equip(supervisor, sockets, env, limits)
+        admin_port = await _admin(supervisor, stack)
+        stack.push_async_callback(supervisor.end)
+        if await _started(supervisor, seed, stop):
+            port, routes = sockets[0][0].getsockname()[1], len(source.plan.routes)
+            log.line("serving", port=port, admin_port=admin_port, routes=routes, workers=workers)
+            await stop.wait()
+        await supervisor.drain()
 
 
-def build(plan: Plan, plan_path: Path, env: Mapping[str, str], limits: Limits, seen: Signature) -> Facade:
-    """All parts of a facade, none of them started."""
-    log = Log()
-    telling = Telling(log)
-    secret = project_secret(plan.state_dir)
+def _equip(
+    supervisor: Supervisor, sockets: Sequence[Sequence[socket]], env: Mapping[str, str], limits: Limits
+) -> FlagState | None:
+    """Give the supervisor its parts, none of them started; the flags that were known before, if any."""
+    plan, log = supervisor.plan, supervisor.log
+    project_secret(plan.state_dir)  # made here once, before workers that start together look for it
     saved = StateFile(Path(plan.state_dir) / "facade-state.json")
     states, seed = saved.load()
-    tap = TapSender(plan.facade.tap, f"facade-{os.getpid()}")
-    pools = Pools(connect_timeout=limits.connect, max_idle=limits.upstream_idle)
-    first = snapshot(plan, states, {}, lambda _flag, _key: False)
-    project = project_of(plan, secret)
-    after = After(telling, tap)
-    proxy = Proxy(first, project, limits, pools.get, telling, after, secrets.token_bytes)
-    proxy.token = plan.facade.admin_token or admin_token(plan.state_dir)
-    live = Live(plan, states, open_evaluator(), proxy.take)
-    following = Following(live, saved, log, limits.ledger_poll)
-    server = FacadeServer(proxy.handle, limits, plan.facade.max_connections, telling.parser_refused)
-    parts = (telling, tap, pools, proxy, live, following, server)
-    return Facade(plan, plan_path, env, limits, secret, seed, log, *parts, seen)
+    supervisor.take(snapshot(plan, states, {}, lambda _flag, _key: False))
+    supervisor.live = Live(plan, states, open_evaluator(), supervisor.take)
+    told = Told(lambda: supervisor.workers)
+    supervisor.following = Following(supervisor.live, saved, log, limits.ledger_poll, told)
+    supervisor.workers = Workers(sockets, env, limits, log, supervisor.numbers, supervisor.greeting)
+    return seed
 
 
-async def _listen(facade: Facade, stack: contextlib.AsyncExitStack) -> Listener:
-    settings = facade.plan.facade
+async def _started(supervisor: Supervisor, seed: FlagState | None, stop: asyncio.Event) -> bool:
+    """Start all; False when it was told to stop before they served."""
+    starting = asyncio.ensure_future(supervisor.start(seed))
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    served = starting.done()
+    await let_go(stopped, *(() if served else (starting,)))
+    if served:
+        try:
+            await starting
+        except BaseException:
+            await supervisor.workers.drain()
+            raise
+    return served
+
+
+async def _admin(supervisor: Supervisor, stack: contextlib.AsyncExitStack) -> int:
+    async def metrics() -> bytes:
+        await supervisor.refresh()
+        return await exposition([*supervisor.numbers.metrics(), *gauges(supervisor)])
+
+    plan = supervisor.plan
+    token = plan.facade.admin_token or admin_token(plan.state_dir)
     pages = AdminPages(
-        lambda: exposition([*facade.telling.metrics(), *gauges(facade)]),
-        facade.readiness,
-        lambda: [decision_line(what) for what in list(facade.telling.decisions)],
-        lambda: facade.proxy.token,
+        metrics,
+        supervisor.readiness,
+        supervisor.decisions,
+        lambda: supervisor.plan.facade.admin_token or token,
     )
-    admin = AdminServer(pages)
-    port = await listen(admin.server, "127.0.0.1", settings.admin_port, "the admin port", "facade.admin_port")
-    stack.push_async_callback(admin.server.shutdown, 0.1)
-    stack.push_async_callback(port.close)
-    listener = await listen(facade.server, settings.host, settings.port, "the facade", "facade.port")
-    stack.push_async_callback(listener.close)
-    facade.log.line("serving", port=listener.port, admin_port=port.port, routes=len(facade.plan.routes))
-    return listener
+    server = AdminServer(pages).server
+    port = await listen(server, "127.0.0.1", plan.facade.admin_port, "the admin port", "facade.admin_port")
+    stack.push_async_callback(server.shutdown, 0.1)
+    stack.callback(port.close)
+    return int(port.sockets[0].getsockname()[1])

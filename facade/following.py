@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping
+from typing import Protocol
 
 from facade.adapters.ledger_poll import LedgerPoll
+from facade.adapters.log import Log
 from facade.adapters.state_file import StateFile
-from facade.adapters.telling import Log
 from facade.live import Live
 from migration.bootstrap import open_flag_source, open_ledger
 from migration.core.effective import RouteState
@@ -20,18 +21,49 @@ from migration.flag_watch import FlagWatch
 from migration.ports import FlagSource
 
 
+class Hearer(Protocol):
+    """Who is told of each change: the workers."""
+
+    def rows(self, states: Mapping[str, RouteState]) -> None:
+        """The ledger's rows are these now."""
+        ...
+
+    def flags(self, state: FlagState) -> None:
+        """The flags are these now."""
+        ...
+
+    def fetched(self, at: float | None) -> None:
+        """The flags were fetched again, and are the same; None: nothing was fetched of this source yet."""
+        ...
+
+
 class Following:
     """One flag source and one ledger at a time; either may be away for as long as it likes."""
 
-    def __init__(self, live: Live, saved: StateFile, log: Log, ledger_poll: float) -> None:
+    def __init__(self, live: Live, saved: StateFile, log: Log, ledger_poll: float, hearer: Hearer) -> None:
         """`ledger_poll` seconds between two looks at the ledger."""
         self._live, self._saved, self._log, self._every = live, saved, log, ledger_poll
+        self._hearer = hearer
+        self._fetched: float | None = None
         self._source: FlagSource | None = None
         self._watch: FlagWatch | None = None
         self._watching: asyncio.Task[None] | None = None
         self._poll: LedgerPoll | None = None
         self._saving: asyncio.Future[None] | None = None
         self._save_again = False
+
+    @property
+    def flags(self) -> tuple[FlagState, ...]:
+        """Whoever starts now starts from these: what is evaluated, then what the engine refused since."""
+        taken, last = self._live.flags, self._watch.state if self._watch is not None else None
+        if taken is None or last is None or taken.hash == last.hash:
+            return tuple(state for state in (last or taken,) if state is not None)
+        return taken, last
+
+    @property
+    def fetched_at(self) -> float | None:
+        """When the flags were fetched last from the source that is followed; None: never."""
+        return self._watch.state.fetched_at if self._watch is not None and self._watch.state else None
 
     @property
     def ledger_problem(self) -> str | None:
@@ -117,14 +149,19 @@ class Following:
         while True:
             await asyncio.sleep(self._every)
             self._live.check_age()
+            if self.fetched_at != self._fetched:
+                self._fetched = self.fetched_at
+                self._hearer.fetched(self._fetched)
 
     def _rows_changed(self, poll: LedgerPoll, rows: Mapping[str, RouteState]) -> None:
         if poll is self._poll:
             self._live.set_states(rows)
+            self._hearer.rows(rows)
             self._save()
 
     def _flags_changed(self, state: FlagState) -> None:
         self._live.set_flags(state)
+        self._hearer.flags(state)
         self._save()
 
     def _save(self) -> None:

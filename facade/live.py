@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Protocol
 
 from facade.core.decide import Snapshot, snapshot
 from migration.core.effective import RouteState
@@ -12,8 +13,21 @@ from migration.core.flags import FlagState, Intent
 from migration.core.match import RouteTable
 from migration.core.plan import Plan
 from migration.errors import FlagError
-from migration.flag_watch import FlagWatch
 from migration.ports import FlagContext, FlagEvaluator
+
+
+class Watched(Protocol):
+    """Where flags come from: a watch of the source, or what a worker is told of one."""
+
+    @property
+    def state(self) -> FlagState | None:
+        """The flags that were fetched last."""
+        ...
+
+    @property
+    def stale(self) -> bool:
+        """Whether they are too old to be believed."""
+        ...
 
 
 class Live:
@@ -27,7 +41,7 @@ class Live:
         self.plan, self.states = plan, dict(states)
         self._evaluator, self._publish = evaluator, publish
         self._table = RouteTable(plan.routes.values())
-        self._watch: FlagWatch | None = None
+        self._watch: Watched | None = None
         self._flags: FlagState | None = None
         self._killed = False
         self._was_stale = True
@@ -49,7 +63,7 @@ class Live:
         self.states = dict(states)
         self.rebuild()
 
-    def follow(self, watch: FlagWatch) -> None:
+    def follow(self, watch: Watched) -> None:
         """Take the flags from `watch` from now on."""
         self._watch = watch
         if watch.state is not None:

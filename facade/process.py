@@ -1,35 +1,34 @@
-"""The facade as a process: how it starts, takes a new plan, drains and ends."""
+"""A worker's facade: how it serves, takes what the supervisor tells, drains and ends."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
-import signal
-from collections.abc import Callable, Coroutine, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from socket import socket
 from typing import Any
 
-from facade.adapters.listening import Listener
-from facade.adapters.plan_watch import Signature, signature
+from facade.adapters.decisions_log import DecisionsLog
+from facade.adapters.listening import Acceptor
+from facade.adapters.log import Log
 from facade.adapters.pool_aiohttp import Pools
 from facade.adapters.server_aiohttp import FacadeServer
-from facade.adapters.telling import Log, Telling
+from facade.adapters.telling import Telling
+from facade.background import for_ever, let_go
 from facade.core.forwarded import networks
 from facade.core.incoming import Project
 from facade.core.trace import via_name
-from facade.following import Following
 from facade.live import Live
 from facade.proxy import Proxy
 from facade.settings import Limits
+from migration.core.effective import RouteState
 from migration.core.flags import FlagState
 from migration.core.plan import Plan
-from migration.errors import MigrationError
-from migration.plan_file import load_plan
 from shadow.tap import TapSender
 
-_FIRST_LOOK = 1.0  # seconds; a ledger or a flag source that is away is not waited for any longer
+_TAP = 2.0  # seconds for the tap to send what it has
+_LOOK = 0.02  # seconds between two looks at the connections that are left
 
 
 def project_of(plan: Plan, secret: bytes) -> Project:
@@ -37,128 +36,91 @@ def project_of(plan: Plan, secret: bytes) -> Project:
     return Project(secret, via_name(secret), networks(plan.facade.trusted_proxies))
 
 
+class ToldFlags:
+    """The age of the flags, as the supervisor tells it: without it they grow stale by themselves."""
+
+    state: FlagState | None = None  # what they say goes to Live at once
+
+    def __init__(self, stale_after: float, fetched_at: float | None) -> None:
+        """`stale_after` seconds; `fetched_at` UTC epoch seconds, None when they were never fetched."""
+        self.stale_after, self.fetched_at = stale_after, fetched_at
+
+    @property
+    def stale(self) -> bool:
+        """Whether they are too old to be believed."""
+        return self.fetched_at is None or time.time() - self.fetched_at > self.stale_after
+
+
 @dataclass
 class Facade:
-    """A running facade and all its parts; made by `facade.bootstrap`."""
+    """A worker's facade and all its parts; made by `facade.worker`."""
 
     plan: Plan
-    path: Path
-    env: Mapping[str, str]
     limits: Limits
     secret: bytes
-    seed: FlagState | None
     log: Log
     telling: Telling
+    decisions: DecisionsLog | None
     tap: TapSender
     pools: Pools
     proxy: Proxy
     live: Live
-    following: Following
+    flags: ToldFlags
     server: FacadeServer
-    seen: Signature
-    plan_problem: str | None = None
-    draining: bool = False
+    acceptor: Acceptor | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def start(self) -> None:
-        """Follow the ledger, the flags and the plan's files, and wait a moment for the first look at them.
+    def serve(self, sockets: Sequence[socket]) -> None:
+        """Accept from now on."""
+        self.tasks.append(asyncio.create_task(for_ever(self.tap.run, self.telling.broken)))
+        if self.decisions is not None:
+            self.decisions.start()
+        self.acceptor = Acceptor(self.server, sockets)
 
-        Without the wait a restarted facade would answer its first requests from what it knew before.
-        """
-        self.following.follow_flags(self.plan.flags, self.seed)
-        self.following.follow_ledger(self.plan.ledger.url)
-        asked = asyncio.Event()
-        for work in (self.tap.run, lambda: self._reload_for_ever(asked), self.following.tick):
-            self.tasks.append(asyncio.create_task(self._for_ever(work)))
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
-        await self.following.first_look(_FIRST_LOOK)
-        _tune_collector()
+    def take_rows(self, changed: Iterable[RouteState], gone: Collection[str]) -> None:
+        """Rows of the ledger changed."""
+        rows = {**self.live.states, **{row.route: row for row in changed}}
+        self.live.set_states({route: row for route, row in rows.items() if route not in gone})
 
-    async def end(self) -> None:
-        """Let go of everything that was started."""
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        await self.following.end()
-        self.pools.close()
+    def take_flags(self, document: Mapping[str, Any], fetched_at: float) -> None:
+        """The flags changed."""
+        self.flags.fetched_at = fetched_at
+        self.live.set_flags(FlagState.from_features(document, fetched_at))
 
-    def readiness(self) -> tuple[bool, Mapping[str, object]]:
-        """Whether new requests are taken, and what is away though they are."""
-        following = self.following
-        return not self.draining, {
-            "draining": self.draining,
-            "plan": {"hash": self.plan.hash, "problem": self.plan_problem},
-            "ledger": {"problem": following.ledger_problem, "age": following.ledger_age},
-            "flags": {"problem": following.flags_problem, "stale": following.flags_stale},
-            "tap": {"connected": self.tap.connected},
-        }
+    def take_age(self, fetched_at: float | None) -> None:
+        """The flags were fetched again, and are the same."""
+        self.flags.fetched_at = fetched_at
+        self.live.check_age()
 
-    async def reload(self) -> None:
-        """Take the plan as it is now; a bad one changes nothing but what is said about it."""
-        try:
-            plan = await asyncio.to_thread(load_plan, self.path, self.env)
-        except MigrationError as error:
-            self.plan_problem = str(error)
-            self.telling.reloads.add("refused")
-            self.log.line("plan_refused", problem=str(error), kept=self.plan.hash)
-            return
-        await self._take(plan)
-        self.telling.reloads.add("taken")
-        self.log.line("plan_taken", hash=plan.hash, routes=len(plan.routes))
-
-    async def _for_ever(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """A defect in one of these must neither end the process nor go unseen."""
-        while True:
-            try:
-                await work()
-                return
-            except Exception as error:  # noqa: BLE001 - told, and tried again
-                self.telling.broken(error)
-                await asyncio.sleep(1.0)
-
-    async def _reload_for_ever(self, asked: asyncio.Event) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asked.wait(), self.limits.reload_poll)
-            by_signal = asked.is_set()
-            asked.clear()
-            now = await asyncio.to_thread(signature, self.path)
-            if by_signal or now != self.seen:
-                self.seen = now
-                await self.reload()
-
-    async def _take(self, plan: Plan) -> None:
-        before, self.plan, self.plan_problem = self.plan, plan, None
+    def take(self, plan: Plan) -> None:
+        """Decide on this plan from the next request on."""
+        self.plan = plan
+        self.flags.stale_after = plan.flags.stale_after
         self.proxy.project = project_of(plan, self.secret)
         self.proxy.token = plan.facade.admin_token or self.proxy.token
         self.server.max_connections = plan.facade.max_connections
         self.live.set_plan(plan)
         services = ((service.name, service.url) for service in plan.services.values())
         self.pools.keep_only({("legacy", plan.legacy.url), *services})
-        if plan.flags != before.flags:
-            await self.following.unfollow_flags()
-            self.following.follow_flags(plan.flags, None)
-        if plan.ledger != before.ledger:
-            self.following.follow_ledger(plan.ledger.url)
-        kept = ("host", "port", "admin_port", "tap")
-        changed = [name for name in kept if getattr(plan.facade, name) != getattr(before.facade, name)]
-        if changed:
-            self.log.line("restart_needed", settings=changed)
 
-    async def drain(self, listener: Listener) -> None:
-        """Take nothing new, finish what is in flight, and let the tap send what it has."""
-        self.draining = self.server.draining = True
+    async def drain(self) -> None:
+        """Take no new connection, tell those that are kept in an answer, finish what is in flight."""
+        self.server.draining = True
         self.log.line("draining", in_flight=self.proxy.admission.in_flight)
-        await listener.close()
+        if self.acceptor is not None:
+            await self.acceptor.close()
+        # A client that just sends its next request on a kept connection would lose it in a close; asked
+        # meanwhile, it gets its answer, and in it that this connection ends here.
+        until = time.monotonic() + self.limits.last_answer
+        while self.server.open and time.monotonic() < until:  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(_LOOK)
         self.server.pre_shutdown()
         await self.server.shutdown(self.limits.drain)
-        await self.tap.close(2.0)
-        self.log.line("ended")
+        await self.tap.close(_TAP)
 
-
-def _tune_collector() -> None:
-    """Collect what a request leaves behind less often (measured: p99 from 7.9 to 2.9 ms)."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    async def end(self) -> None:
+        """Let go of everything that was started."""
+        await let_go(*self.tasks)
+        if self.decisions is not None:
+            await self.decisions.end()
+        self.pools.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp.web import BaseRequest, Response, Server, StreamResponse
@@ -14,9 +14,9 @@ from aiohttp.web import BaseRequest, Response, Server, StreamResponse
 class AdminPages:
     """What the admin port shows; `readiness` gives whether requests are taken, and the state in words."""
 
-    metrics: Callable[[], bytes]
+    metrics: Callable[[], Awaitable[bytes]]
     readiness: Callable[[], tuple[bool, Mapping[str, object]]]
-    decisions: Callable[[], Iterable[str]]
+    decisions: Callable[[], Awaitable[Sequence[str]]]
     token: Callable[[], str | None]
 
 
@@ -34,7 +34,7 @@ class AdminServer:
         path = request.rel_url.path
         if path == "/metrics":
             return Response(
-                body=self._pages.metrics(),
+                body=await self._pages.metrics(),
                 headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
             )
         if path == "/livez":
@@ -42,7 +42,7 @@ class AdminServer:
         if path == "/readyz":
             return self._ready()
         if path == "/decisions":
-            return self._decisions(request)
+            return await self._decisions(request)
         return _text(404, "Here are /metrics, /livez, /readyz and /decisions.\n")
 
     def _ready(self) -> Response:
@@ -50,13 +50,13 @@ class AdminServer:
         body = json.dumps({"ready": ready, **state}, default=str, ensure_ascii=False) + "\n"
         return Response(status=200 if ready else 503, text=body, content_type="application/json")
 
-    def _decisions(self, request: BaseRequest) -> Response:
+    async def _decisions(self, request: BaseRequest) -> Response:
         token = self._pages.token()
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         given = given if scheme.lower() == "bearer" else request.headers.get("X-Strangler-Token", "")
         if token is None or not hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
             return _text(401, "Send the admin token: Authorization: Bearer TOKEN.\n")
-        return _text(200, "".join(line + "\n" for line in self._pages.decisions()))
+        return _text(200, "".join(line + "\n" for line in await self._pages.decisions()))
 
 
 def _text(status: int, text: str) -> Response:

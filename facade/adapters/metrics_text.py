@@ -1,12 +1,33 @@
-"""Counters, gauges and histograms in Prometheus' text format: three shapes need no client library."""
+"""Counters, gauges and histograms in Prometheus' text format: three shapes need no client library.
+
+A worker counts, and gives away what it counted since it was last asked; the supervisor adds up what all
+workers gave, also those that died since: so no counter of /metrics ever goes down.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import bisect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 Labels = tuple[str, ...]
 Sample = tuple[Labels, float]
+# What was counted since it was last asked for: label values and number, or label values, buckets and sum.
+Changes = list[tuple[Any, ...]]
+
+_SLICE = 500  # lines written before the loop gets its turn: about a millisecond
+
+
+class Cell:
+    """One counted number: bound once, then `n` grows without a look-up."""
+
+    __slots__ = ("n", "told")
+
+    def __init__(self) -> None:
+        """Start from zero."""
+        self.n: float = 0
+        self.told: float = 0
 
 
 class Counter:
@@ -17,17 +38,52 @@ class Counter:
     def __init__(self, name: str, text: str, labels: Labels = ()) -> None:
         """`labels` are names; values come with each increment, in the same order, and never from users."""
         self.name, self.text, self.labels = name, text, labels
-        self.values: dict[Labels, float] = {} if labels else {(): 0}
+        self._cells: dict[Labels, Cell] = {} if labels else {(): Cell()}
+
+    def bound(self, *labels: str) -> Cell:
+        """The cell of these labels."""
+        cell = self._cells.get(labels)
+        if cell is None:
+            cell = self._cells[labels] = Cell()
+        return cell
 
     def add(self, *labels: str, by: float = 1) -> None:
         """Grow."""
-        self.values[labels] = self.values.get(labels, 0) + by
+        self.bound(*labels).n += by
+
+    def changes(self) -> Changes:
+        """What was counted since the last call."""
+        changed: Changes = []
+        for labels, cell in self._cells.items():
+            if cell.n != cell.told:
+                changed.append((labels, cell.n - cell.told))
+                cell.told = cell.n
+        return changed
+
+    def grow(self, changes: Iterable[Sequence[Any]]) -> None:
+        """Add what a worker counted."""
+        for labels, number in changes:
+            self.bound(*labels).n += number
 
     def lines(self) -> Iterable[str]:
         """The samples as text."""
-        return (
-            f"{self.name}{_braces(self.labels, labels)} {_number(n)}" for labels, n in self.values.items()
-        )
+        for labels, cell in list(self._cells.items()):
+            yield f"{self.name}{_braces(self.labels, labels)} {_number(cell.n)}"
+
+
+class ReadCounter(Counter):
+    """A counter that somebody else keeps, and begins anew when it is itself replaced."""
+
+    def __init__(self, name: str, text: str, labels: Labels = ()) -> None:
+        """Nothing was read yet."""
+        super().__init__(name, text, labels)
+        self._seen: dict[Labels, float] = {}
+
+    def reached(self, number: float, *labels: str) -> None:
+        """The other one counts `number` now."""
+        before = self._seen.get(labels, 0)
+        self.add(*labels, by=number - before if number >= before else number)
+        self._seen[labels] = number
 
 
 class Gauge:
@@ -43,13 +99,21 @@ class Gauge:
 
     def lines(self) -> Iterable[str]:
         """The samples as text."""
-        return (f"{self.name}{_braces(self.labels, labels)} {_number(n)}" for labels, n in self._read())
+        for labels, number in list(self._read()):
+            yield f"{self.name}{_braces(self.labels, labels)} {_number(number)}"
 
 
-class ReadCounter(Gauge):
-    """A counter that somebody else keeps."""
+class Buckets:
+    """One counted distribution: `counts` per upper bound, the last for what is above all, and the sum."""
 
-    kind = "counter"
+    __slots__ = ("counts", "sum", "told_counts", "told_sum")
+
+    def __init__(self, size: int) -> None:
+        """Start from zero."""
+        self.counts = [0] * size
+        self.sum = 0.0
+        self.told_counts = [0] * size
+        self.told_sum = 0.0
 
 
 class Histogram:
@@ -60,39 +124,64 @@ class Histogram:
     def __init__(self, name: str, text: str, bounds: tuple[float, ...], labels: Labels = ()) -> None:
         """`bounds` in ascending order; the last bucket, +Inf, is implied."""
         self.name, self.text, self.labels, self._bounds = name, text, labels, bounds
-        self._values: dict[Labels, list[int]] = {}
-        self._sums: dict[Labels, float] = {}
+        self._cells: dict[Labels, Buckets] = {}
+
+    def bound(self, *labels: str) -> Buckets:
+        """The cell of these labels."""
+        cell = self._cells.get(labels)
+        if cell is None:
+            cell = self._cells[labels] = Buckets(len(self._bounds) + 1)
+        return cell
 
     def observe(self, value: float, *labels: str) -> None:
         """Count one value."""
-        counts = self._values.get(labels)
-        if counts is None:
-            counts = self._values[labels] = [0] * (len(self._bounds) + 1)
-            self._sums[labels] = 0.0
-        counts[bisect.bisect_left(self._bounds, value)] += 1
-        self._sums[labels] += value
+        cell = self.bound(*labels)
+        cell.counts[bisect.bisect_left(self._bounds, value)] += 1
+        cell.sum += value
+
+    def changes(self) -> Changes:
+        """What was counted since the last call."""
+        changed: Changes = []
+        for labels, cell in self._cells.items():
+            if cell.counts != cell.told_counts:
+                counts = [now - before for now, before in zip(cell.counts, cell.told_counts, strict=True)]
+                changed.append((labels, counts, cell.sum - cell.told_sum))
+                cell.told_counts, cell.told_sum = cell.counts.copy(), cell.sum
+        return changed
+
+    def grow(self, changes: Iterable[Sequence[Any]]) -> None:
+        """Add what a worker counted."""
+        for labels, counts, total in changes:
+            cell = self.bound(*labels)
+            cell.counts = [have + more for have, more in zip(cell.counts, counts, strict=True)]
+            cell.sum += total
 
     def lines(self) -> Iterable[str]:
         """The samples as text."""
         names = (*self.labels, "le")
-        for labels, counts in self._values.items():
+        bounds = (*map(_number, self._bounds), "+Inf")
+        for labels, cell in list(self._cells.items()):
             total = 0
-            for bound, count in zip((*map(_number, self._bounds), "+Inf"), counts, strict=True):
+            for bound, count in zip(bounds, cell.counts, strict=True):
                 total += count
                 yield f"{self.name}_bucket{_braces(names, (*labels, bound))} {total}"
-            yield f"{self.name}_sum{_braces(self.labels, labels)} {_number(self._sums[labels])}"
+            yield f"{self.name}_sum{_braces(self.labels, labels)} {_number(cell.sum)}"
             yield f"{self.name}_count{_braces(self.labels, labels)} {total}"
 
 
-Metric = Counter | Gauge | Histogram
+Counted = Counter | Histogram
+Metric = Counted | Gauge
 
 
-def exposition(metrics: Iterable[Metric]) -> bytes:
-    """All metrics as one text (version 0.0.4 of the format)."""
+async def exposition(metrics: Iterable[Metric]) -> bytes:
+    """All metrics as one text (version 0.0.4 of the format), written without holding up the loop."""
     lines: list[str] = []
     for metric in metrics:
         lines += [f"# HELP {metric.name} {metric.text}", f"# TYPE {metric.name} {metric.kind}"]
-        lines += metric.lines()
+        for line in metric.lines():
+            lines.append(line)
+            if len(lines) % _SLICE == 0:
+                await asyncio.sleep(0)
     return ("\n".join(lines) + "\n").encode()
 
 

@@ -32,7 +32,7 @@ class StateFile:
             with self._path.open("rb") as file:
                 found = json.loads(file.read(_MAX_BYTES))
             if found["schema"] == _SCHEMA:
-                return _states(found["routes"]), _flags(found.get("flags"))
+                return states_of(found["routes"]), _flags(found.get("flags"))
         return {}, None
 
     def save(self, states: Mapping[str, RouteState], flags: FlagState | None) -> None:
@@ -53,7 +53,8 @@ class StateFile:
             raise
 
 
-def _states(rows: list[dict[str, Any]]) -> dict[str, RouteState]:
+def states_of(rows: list[dict[str, Any]]) -> dict[str, RouteState]:
+    """The rows of a ledger from their JSON; KeyError, TypeError or ValueError when they are none."""
     return {row["route"]: RouteState(**{**row, "stage": ReadStage(row["stage"])}) for row in rows}
 
 

@@ -30,6 +30,7 @@ LIST = "catalog.list_products"
 FAST = {
     "STRANGLER_FACADE_LINGER": "0.5",
     "STRANGLER_FACADE_DRAIN": "5",
+    "STRANGLER_FACADE_LAST_ANSWER": "0.3",
     "STRANGLER_FACADE_RELOAD_POLL": "0.1",
 }
 
@@ -99,10 +100,14 @@ class Running:
         """What it wrote to stderr."""
         return (self.directory / "facade.log").read_text("utf-8")
 
+    def workers(self, state: str = "serving") -> list[int]:
+        """The process ids of its workers in this state, in the order of their places."""
+        return [one["pid"] for one in self.ready()["workers"] if one["state"] == state]
+
     def rss(self) -> int:
-        """Bytes of memory in use."""
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text("ascii").split()[1]
-        return int(pages) * os.sysconf("SC_PAGESIZE")
+        """Bytes of memory that its workers use."""
+        statms = [Path(f"/proc/{pid}/statm").read_text("ascii") for pid in self.workers()]
+        return sum(int(statm.split()[1]) for statm in statms) * os.sysconf("SC_PAGESIZE")
 
     def admin(self, path: str, *, token: str | None = None) -> tuple[int, str]:
         """Status and text of a page of the admin port."""
@@ -146,7 +151,7 @@ class Running:
         until(lambda: self.knows(route, stage, pct), f"{route} at {stage} {pct} %")
 
     def knows(self, route: str, stage: ReadStage, pct: int) -> bool:
-        """Whether the facade's saved state has this row, and fresh flags with it."""
+        """Whether the saved state has this row, and fresh flags with it, and all workers took them."""
         state = self.directory / ".strangler" / "facade-state.json"
         if not state.exists() or self.ready()["flags"]["stale"]:
             return False
@@ -159,6 +164,7 @@ class Running:
             and row.get("cap_pct") == pct
             and f'"strangler.{route}"' in flags
             and json.loads(self.flags_file.read_text("utf-8")) == saved["flags"]["document"]
+            and all(one["behind"] == 0 for one in self.ready()["workers"])
         )
 
 
@@ -205,11 +211,13 @@ def write_plan(directory: Path, legacy: str, service: str, **changes: Any) -> tu
     return int(values["port"]), int(values["admin_port"])
 
 
-def start_facade(directory: Path, ports: tuple[int, int], env: dict[str, str] | None = None) -> Running:
+def start_facade(
+    directory: Path, ports: tuple[int, int], env: dict[str, str] | None = None, workers: int = 1
+) -> Running:
     """Start a facade on the plan in `directory`, and wait until it is ready."""
     with (directory / "facade.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "facade", str(directory / "plan.toml")],
+            [sys.executable, "-m", "facade", str(directory / "plan.toml"), "--workers", str(workers)],
             cwd=ROOT,
             env={**os.environ, **FAST, **(env or {})},
             stdin=subprocess.DEVNULL,
@@ -236,10 +244,11 @@ def facade(
     service: str = "http://127.0.0.1:9",
     *,
     env: dict[str, str] | None = None,
+    workers: int = 1,
     **plan: Any,
 ) -> Iterator[Running]:
     """A running facade; it is ended, and must have had no defect."""
-    running = start_facade(directory, write_plan(directory, legacy, service, **plan), env)
+    running = start_facade(directory, write_plan(directory, legacy, service, **plan), env, workers)
     try:
         yield running
         assert '"event": "defect"' not in running.log(), running.log()

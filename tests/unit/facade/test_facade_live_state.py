@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from facade.adapters.log import Log
 from facade.adapters.metrics_text import Counter, Gauge, Histogram, exposition, flattened
 from facade.adapters.plan_watch import signature
 from facade.adapters.state_file import StateFile
-from facade.adapters.telling import Log
 from facade.core.decide import Snapshot
 from facade.live import Live
 from migration.adapters.flag_engine_unleash import UnleashEvaluator
@@ -155,7 +155,7 @@ def test_a_broken_state_is_as_good_as_none(tmp_path: Path, case: str) -> None:
     assert StateFile(path).load() == ({}, None)
 
 
-def test_metrics_are_text_that_prometheus_reads() -> None:
+async def test_metrics_are_text_that_prometheus_reads() -> None:
     counter, seconds = (
         Counter("c_total", "How many.", ("a", "b")),
         Histogram("s", "How long.", (0.1, 1.0), ("a",)),
@@ -165,7 +165,8 @@ def test_metrics_are_text_that_prometheus_reads() -> None:
     for value in (0.05, 0.1, 0.5, 5.0):
         seconds.observe(value, "x")
     gauge = Gauge("g", "Now.", lambda: flattened({"r": {"why": 3}}), ("route", "reason"))
-    assert exposition([counter, seconds, gauge, Counter("n_total", "None.")]).decode().splitlines() == [
+    text = await exposition([counter, seconds, gauge, Counter("n_total", "None.")])
+    assert text.decode().splitlines() == [
         "# HELP c_total How many.",
         "# TYPE c_total counter",
         'c_total{a="x",b="y\\"\\n\\\\"} 3',
