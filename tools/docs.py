@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from bench.facade.table import page as performance_page
 from desk.cli.commands import cli
 from migration import generated
 from tools.reference import metrics_page, report_page
@@ -27,6 +28,7 @@ def pages(root: Path) -> Mapping[Path, str]:
         folder / "cli.md": command_line(),
         folder / "report.md": report_page(),
         folder / "metrics.md": metrics_page(root),
+        folder / "performance.md": performance_page(root),
     }
 
 

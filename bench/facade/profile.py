@@ -44,7 +44,7 @@ def profile(home: Home, course: Course, case: Case, seconds: int) -> str:
     undisturbed = f"undisturbed {case.windows[0].cpu:.0f}"
     title = f"{case.name}: {sampled:.0f} µs a request while sampled ({undisturbed}), {total} samples"
     tables = [title, "", *_functions(found, sampled / total), "", *_lines(found, sampled / total)]
-    return "\n".join([*tables, "", *_perf(course, case, busiest, min(seconds, 5))])
+    return "\n".join([*tables, "", *_perf(home, course, case, busiest, min(seconds, 5))])
 
 
 def _busiest(pid: int, work: object) -> int:
@@ -68,10 +68,10 @@ def _lines(found: dict[str, dict[str, int]], each: float) -> Iterable[str]:
         yield f"| {count * each:.1f} | {_SHORT.sub('', name)} |"
 
 
-def _perf(course: Course, case: Case, pid: int, seconds: int) -> list[str]:
+def _perf(home: Home, course: Course, case: Case, pid: int, seconds: int) -> list[str]:
     if not shutil.which("perf"):
         return ["(with `perf` installed the symbols of C are shown, too)"]
-    data = f"/dev/shm/bench-perf-{pid}.data"
+    data = str(home.path / "perf.data")
     record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "999", "-p", str(pid), "-o", data]
     recording = subprocess.Popen(record, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(0.5)
@@ -80,15 +80,19 @@ def _perf(course: Course, case: Case, pid: int, seconds: int) -> list[str]:
     finally:
         recording.send_signal(signal.SIGINT)
         recording.wait(30)
-    report = ["perf", "report", "-i", data, "--stdio", "--no-children", "--sort", "dso,symbol"]
-    done = subprocess.run(report, capture_output=True, text=True)
-    Path(data).unlink(missing_ok=True)
     each = case.windows[-1].cpu / 100
-    rows = re.findall(r"^\s+([0-9.]+)%\s+(\S+)\s+(\[.\] .+?)\s*$", done.stdout, re.MULTILINE)[:_SHOWN]
-    if not rows:
-        return [f"(perf could not sample: {done.stderr[:300]})"]
+    objects, symbols = (_shares(data, sort) for sort in ("dso", "dso,symbol"))
+    if not symbols:
+        return ["(perf could not sample)"]
     return [
-        "| µs | object | symbol |",
-        "|---:|---|---|",
-        *(f"| {float(share) * each:.1f} | {where} | {what} |" for share, where, what in rows),
+        "| µs | object, or symbol of C |",
+        "|---:|---|",
+        *(f"| {share * each:.1f} | {what} |" for share, what in (*objects[:8], *symbols)),
     ]
+
+
+def _shares(data: str, sort: str) -> list[tuple[float, str]]:
+    report = ["perf", "report", "-i", data, "--stdio", "--no-children", "--sort", sort]
+    done = subprocess.run(report, capture_output=True, text=True)
+    rows = re.findall(r"^ +([0-9.]+)% +(\S.*?)(?: +- +-)? *$", done.stdout, re.MULTILINE)[:_SHOWN]
+    return [(float(share), re.sub(" +", " ", what)) for share, what in rows]

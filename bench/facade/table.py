@@ -1,12 +1,16 @@
-"""`--table`: the results as Markdown, for docs/reference/performance.md."""
+"""`--table`: the results as Markdown, which `make docs` puts into docs/reference/performance.md."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from bench.facade.traffic import LARGE
 
+_BEGIN = "<!-- generated from bench/results/facade.json: begin -->"
+_END = "<!-- generated from bench/results/facade.json: end -->"
 _NAMES: Mapping[str, str] = {
     "nginx": "nginx",
     "envoy": "Envoy",
@@ -17,6 +21,14 @@ _NAMES: Mapping[str, str] = {
     "kept_plain": "the facade on the kept parser, a path no route is declared for",
     "kept_full": "the facade on the kept parser, everything on",
 }
+
+
+def page(root: Path) -> str:
+    """docs/reference/performance.md of a checkout with the results that are in its bench/results."""
+    results = json.loads((root / "bench" / "results" / "facade.json").read_text("utf-8"))
+    text = (root / "docs" / "reference" / "performance.md").read_text("utf-8")
+    before, _, rest = text.partition(_BEGIN)
+    return f"{before}{_BEGIN}\n{table(results)}{_END}{rest.partition(_END)[2]}"
 
 
 def table(document: Mapping[str, Any]) -> str:
