@@ -15,18 +15,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
-from typing import cast
 
 from shadow.address import reachable
 from shadow.core.books import Books
 from shadow.core.exchange import BESIDES, Exchange, written_head
-from shadow.core.frames import MAX_FRAME, Hello, Row, TotalsFrame, encode, encode_exchanges
+from shadow.core.frames import MAX_FRAME, Hello, Row, TotalsFrame, encode, exchanges_frame
+from shadow.line import SLICE, Line, slices
 
 _MAX_BYTES = 32 * 1024 * 1024  # holds a 100 ms pause of the reader at 5,000 answers/s of 64 KB
 _LARGEST = MAX_FRAME // 2  # bytes of one exchange
 _GATHER = 0.01  # seconds: at 2,500 a second 25 exchanges share a timer, a frame and a system call
 _BATCH = 64 * 1024  # bytes: 25 small exchanges, whose frame takes 20 µs to make; a socket takes it at once
-_SLICE = 256 * 1024  # bytes of a larger frame that are written in one turn
 _TOTALS_EVERY = 0.25  # seconds; the reader batches its writes in the same rhythm
 _RETRY_FIRST, _RETRY_MOST = 0.05, 1.0  # seconds between attempts to connect
 _ROUTE_OF = itemgetter(0)  # of a row
@@ -55,8 +54,8 @@ class TapSender:
         self._open = _Batch()
         self._queued_bytes = 0
         self._books = Books()
-        self._line: _Line | None = None
-        self._rest: deque[memoryview] = deque()  # of a frame that is too large for one turn
+        self._line: Line | None = None
+        self._rest: deque[bytes | memoryview] = deque()  # of a frame that is too large for one turn
         self._turn: asyncio.Handle | None = None
         self._pressed = self._closing = False
         self._refusal: str | None = _AWAY
@@ -115,16 +114,17 @@ class TapSender:
         sent, `response_head` what it answered, as bytes of the wire with their start line (b"": no headers),
         so that nobody parses or copies them for this. `body` may be given in pieces.
         """
-        # Every answer of a mirrored route pays for this. One small copy is cheaper than five objects kept.
+        # Every answer of a mirrored route pays for this. A small copy is cheaper than five objects kept.
         if self._refusal is not None:
             self._books.count(route, self._refusal)
             return
-        if isinstance(body, bytes):
+        if isinstance(body, bytes) and len(body) < _BATCH:
             parts: Sequence[bytes] = (b"".join((target, request_head, response_head, request_body, body)),)
             of_body, size = len(body), BESIDES + len(parts[0])
         else:
-            parts = (target, request_head, response_head, request_body, *body)
-            of_body, size = sum(map(len, body)), BESIDES + sum(map(len, parts))
+            pieces = (body,) if isinstance(body, bytes) else body
+            parts = (target, request_head, response_head, request_body, *pieces)
+            of_body, size = sum(map(len, pieces)), BESIDES + sum(map(len, parts))
         if size > _LARGEST or self._queued_bytes + size > self._max_bytes:
             self._books.count(route, _TOO_LARGE if size > _LARGEST else _FULL)
             return
@@ -194,24 +194,26 @@ class TapSender:
             line.abort()
         self._drop_queue()
 
-    async def _connect(self) -> _Line:
+    async def _connect(self) -> Line:
         with reachable(self._path) as address:
             loop = asyncio.get_running_loop()
-            _, line = await loop.create_unix_connection(lambda: _Line(self), address)
+            _, line = await loop.create_unix_connection(
+                lambda: Line(self._begun, self._ended, self._take_turn_soon), address
+            )
             return line
 
-    async def _converse(self, line: _Line) -> None:
+    async def _converse(self, line: Line) -> None:
         try:
             while not line.gone.done():
                 await asyncio.wait((line.gone,), timeout=_TOTALS_EVERY)
                 self._send_totals()
         finally:
             line.abort()
-            self.ended(line)
+            self._ended(line)
 
     # -- what the connection tells -------------------------------------------------------------------
 
-    def begun(self, line: _Line) -> None:
+    def _begun(self, line: Line) -> None:
         """The connection stands: everything counted so far goes first."""
         line.write(encode(Hello(self.instance, self._books.all())))
         self._line = line
@@ -219,17 +221,13 @@ class TapSender:
         if self._closing:
             self._take_turn_soon()
 
-    def ended(self, line: _Line) -> None:
+    def _ended(self, line: Line) -> None:
         """The connection is gone, and with it what it held: counted as tapped, and known as lost by that."""
         if self._line is line:
             self._line = None
             self._decide()
             self._rest.clear()
             self._drop_queue()
-
-    def writable(self) -> None:
-        """The connection takes more."""
-        self._take_turn_soon()
 
     # -- turns ---------------------------------------------------------------------------------------
 
@@ -243,7 +241,7 @@ class TapSender:
         self._turn = None
         line = self._line
         if line is None or line.paused:
-            return  # `begun` and `writable` come next
+            return  # the connection says when it stands, and when it takes more
         if self._rest:
             line.write(self._rest.popleft())
         elif self._full or self._open.rows:
@@ -263,11 +261,10 @@ class TapSender:
         self._queued_bytes -= batch.size
         # Counted before the write: a connection that breaks in it shows as lost, never as nothing.
         tapped = self._books.tapped(map(_ROUTE_OF, batch.rows))
-        frame = encode_exchanges(batch.rows, batch.parts, tapped)
-        if len(frame) <= _SLICE:
-            return frame
-        whole = memoryview(frame)
-        self._rest.extend(whole[start : start + _SLICE] for start in range(0, len(whole), _SLICE))
+        frame = exchanges_frame(batch.rows, batch.parts, tapped)
+        if batch.size <= SLICE:
+            return b"".join(frame)
+        self._rest.extend(slices(frame))
         return self._rest.popleft()
 
     def _send_totals(self) -> None:
@@ -288,44 +285,3 @@ class TapSender:
         self._full.clear()
         self._open = _Batch()
         self._queued_bytes = 0
-
-
-class _Line(asyncio.Protocol):
-    """One connection to the shadow process, which never speaks."""
-
-    def __init__(self, sender: TapSender) -> None:
-        self._sender = sender
-        self._transport: asyncio.WriteTransport
-        self.paused = False
-        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def write(self, data: bytes | memoryview) -> None:
-        self._transport.write(data)
-
-    def finish(self) -> None:
-        """Hang up after everything written has left."""
-        self._transport.close()
-
-    def abort(self) -> None:
-        self._transport.abort()
-
-    # -- from the event loop -------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.WriteTransport, transport)
-        self._sender.begun(self)
-
-    def eof_received(self) -> None:
-        self.abort()  # a peer that stopped reading would keep what is written waiting for ever
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        self._sender.ended(self)
-        if not self.gone.done():
-            self.gone.set_result(None)
-
-    def pause_writing(self) -> None:
-        self.paused = True
-
-    def resume_writing(self) -> None:
-        self.paused = False
-        self._sender.writable()

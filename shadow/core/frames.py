@@ -71,21 +71,24 @@ Row = tuple[
 def encode(frame: Hello | TotalsFrame) -> bytes:
     """One frame as bytes; ProtocolError when it is larger than MAX_FRAME."""
     if isinstance(frame, Hello):
-        return _framed(_HELLO, orjson.dumps({"instance": frame.instance, "totals": frame.totals}))
-    return _framed(_TOTALS, orjson.dumps({"totals": frame.totals}))
+        text = orjson.dumps({"instance": frame.instance, "totals": frame.totals})
+        return b"".join(_framed(_HELLO, text))
+    return b"".join(_framed(_TOTALS, orjson.dumps({"totals": frame.totals})))
 
 
-def encode_exchanges(rows: Sequence[Row], parts: Sequence[bytes], tapped: Mapping[str, int]) -> bytes:
-    """Many exchanges in one frame: `parts` are what the rows count, `tapped` is new in the totals."""
+def exchanges_frame(
+    rows: Sequence[Row], parts: Sequence[bytes], tapped: Mapping[str, int]
+) -> Sequence[bytes]:
+    """One frame, to be joined: `parts` are what the rows count, `tapped` is what is new in the totals."""
     text = _rows_text(rows, tapped)
     return _framed(_EXCHANGES, _PREFIX.pack(len(text)), text, *parts)
 
 
-def _framed(kind: bytes, *parts: bytes) -> bytes:
+def _framed(kind: bytes, *parts: bytes) -> list[bytes]:
     size = len(kind) + sum(map(len, parts))
     if size > MAX_FRAME:
         raise ProtocolError(f"a frame of {size} bytes exceeds the tap's limit of {MAX_FRAME}")
-    return b"".join((_PREFIX.pack(size), kind, *parts))
+    return [_PREFIX.pack(size), kind, *parts]
 
 
 def _rows_text(rows: Sequence[Row], tapped: Mapping[str, int]) -> bytes:

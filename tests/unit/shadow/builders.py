@@ -25,7 +25,7 @@ from migration.core.plan import (
 from migration.core.template import Template
 from shadow.core.count import Count, Observation
 from shadow.core.exchange import Exchange, written_head
-from shadow.core.frames import Row, encode_exchanges
+from shadow.core.frames import Row, exchanges_frame
 from shadow.core.redact import Redactor
 from shadow.core.rows import CountKey
 from shadow.core.rules import RuleSet, compile_rules
@@ -72,7 +72,7 @@ def framed(*exchanges: Exchange) -> bytes:
                 *map(len, pieces),
             )
         )  # fmt: skip
-    return encode_exchanges(rows, parts, Counter(one.route for one in exchanges))
+    return b"".join(exchanges_frame(rows, parts, Counter(one.route for one in exchanges)))
 
 
 def rules(*declared: Rule) -> RuleSet:
