@@ -1,8 +1,8 @@
 """`python -m tests.hostile`: the corpus against our facade, other proxies, or any facade by its URL.
 
 `--subject NAME…` starts proxies (all: every one). `--facade URL --backend PORT` asks a proxy that runs
-already and passes everything on to 127.0.0.1:PORT, where the suite then listens.
-Exit code 1 when ours fails a case.
+already and passes everything on to 127.0.0.1:PORT, where the suite then listens. Exit code 1 when ours fails
+a case. `--page FILE…` writes the published table of what `--json` printed before, for each proxy.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.hostile.backends import Backends
 from tests.hostile.case import Case
-from tests.hostile.classes import did
+from tests.hostile.classes import Did, Verdict, did, verdict
 from tests.hostile.corpus import corpus
 from tests.hostile.rules import RULES
 from tests.hostile.runner import Outcome
@@ -30,14 +31,15 @@ def main(words: list[str]) -> int:
     """Run what is asked for, print it; 1 when ours fails."""
     asked = _parser().parse_args(words)
     cases = [case for case in corpus() if asked.only in (None, case.rule)]
+    if asked.page:
+        return _write_page(cases, asked.page)
     if asked.facade is not None:
         results = {asked.facade: _asked_by_url(asked.facade, asked.backend, cases, split=asked.split)}
     else:
         results = _started(asked, cases)
-    if asked.page:
-        _write_page(cases, results)
-    elif asked.json:
-        print(json.dumps({name: _plain(outcomes) for name, outcomes in results.items()}, indent=1))
+    if asked.json:
+        told = {name: [asdict(verdict(one)) for one in outcomes] for name, outcomes in results.items()}
+        print(json.dumps(told, indent=1))
     else:
         _print(results)
     judged = FACADE if FACADE in results else asked.facade
@@ -54,12 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", choices=sorted(RULES), help="the cases of one rule")
     parser.add_argument("--split", action="store_true", help="send everything byte by byte")
     parser.add_argument("--json", action="store_true", help="every outcome as JSON")
-    parser.add_argument("--page", action="store_true", help=f"run all and write {PAGE.name}")
+    parser.add_argument("--page", nargs="+", metavar="JSON", help=f"write {PAGE.name} from these outputs")
     return parser
 
 
 def _started(asked: argparse.Namespace, cases: Sequence[Case]) -> dict[str, list[Outcome]]:
-    names = NAMES if asked.page or "all" in asked.subject else asked.subject
+    names = NAMES if "all" in asked.subject else asked.subject
     results = {}
     with tempfile.TemporaryDirectory() as home:
         for name in names:
@@ -90,15 +92,6 @@ def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _plain(outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
-    return [_line(one) for one in outcomes]
-
-
-def _line(one: Outcome) -> dict[str, object]:
-    case = one.case
-    return {"case": case.name, "rule": case.rule, "passed": one.passed, "did": did(one), "saw": one.saw}
-
-
 def _print(results: dict[str, list[Outcome]]) -> None:
     for name, outcomes in results.items():
         failed = [outcome for outcome in outcomes if not outcome.passed]
@@ -109,14 +102,19 @@ def _print(results: dict[str, list[Outcome]]) -> None:
         print(f"{name}: {len(outcomes) - len(failed)} of {len(outcomes)} as the corpus wants them")
 
 
-def _write_page(cases: Sequence[Case], results: dict[str, list[Outcome]]) -> None:
-    by_name = {name: {one.case.name: one for one in outcomes} for name, outcomes in results.items()}
-    columns = [Column(FACADE, "this one", "`tests/hostile/plan.py`", by_name[FACADE])]
+def _write_page(cases: Sequence[Case], files: Sequence[str]) -> int:
+    verdicts: dict[str, dict[str, Verdict]] = {}
+    for file in files:
+        for name, lines in json.loads(Path(file).read_text("utf-8")).items():
+            read = (Verdict(**{**line, "did": Did(line["did"])}) for line in lines)
+            verdicts[name] = {one.case: one for one in read}
+    columns = [Column(FACADE, "this one", "`tests/hostile/plan.py`", verdicts[FACADE])]
     for subject in OTHERS:
         settings = f"[{subject.settings}](../../tests/hostile/{subject.settings})"
-        columns.append(Column(subject.name, subject.version(), settings, by_name[subject.name]))
+        columns.append(Column(subject.name, subject.version(), settings, verdicts[subject.name]))
     PAGE.write_text(page(cases, columns), "utf-8")
     _tell(f"written: {PAGE}")
+    return int(not all(one.passed for one in verdicts[FACADE].values()))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ To differ from us is not to be unsafe: "wrong" is kept for what nobody can want,
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 
 from tests.hostile.backends import Received
@@ -34,6 +35,25 @@ MEANING = {
   nobody sent, or a broken body as a whole one; or the client got such an answer, or bytes that
   belong to none""",
 }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is kept of an outcome: whether it is as the corpus wants it, the word, what was wrong or seen."""
+
+    case: str
+    passed: bool
+    did: Did
+    wrong: str
+    saw: str
+
+
+def verdict(outcome: Outcome) -> Verdict:
+    """The outcome in words."""
+    clauses = dict.fromkeys(wrongs(outcome.case, outcome.seen))
+    return Verdict(
+        outcome.case.name, outcome.passed, did(outcome), "; ".join(clauses)[:240], outcome.saw[:400]
+    )
 
 
 def did(outcome: Outcome) -> Did:

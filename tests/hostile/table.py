@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.hostile.case import Case
-from tests.hostile.classes import MEANING, Did, did, wrongs
+from tests.hostile.classes import MEANING, Did, Verdict
 from tests.hostile.rules import RULES
-from tests.hostile.runner import Outcome
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "hostile-requests.md"
 _CASE = re.compile(r"^\| ((?:[^|\\]|\\.)+) \| \**(?:refused|clean|otherwise|wrong|failed)\b", re.MULTILINE)
@@ -20,12 +19,12 @@ _MARKS = {Did.REFUSED: "r", Did.CLEAN: "c", Did.OTHERWISE: "o", Did.WRONG: "w"}
 
 @dataclass(frozen=True)
 class Column:
-    """One proxy: how it is called, its version and settings, and its outcomes by the case's name."""
+    """One proxy: how it is called, its version and settings, and its verdicts by the case's name."""
 
     name: str
     version: str
     settings: str
-    outcomes: Mapping[str, Outcome]
+    verdicts: Mapping[str, Verdict]
 
 
 def page(cases: Sequence[Case], columns: Sequence[Column]) -> str:
@@ -51,9 +50,10 @@ def _head(cases: Sequence[Case], columns: Sequence[Column]) -> str:
     only = sum(case.only_ours for case in cases)
     return f"""# Hostile requests
 
-Written by `python -m tests.hostile --page`, which needs nginx, HAProxy and Envoy. A test holds its list of
-cases to the corpus (`tests/hostile/corpus.py`), and `make test` runs the corpus against the facade each
-time, whole and byte by byte. {len(cases)} cases, {only} of which mean nothing to another proxy ("–").
+Written by `python -m tests.hostile` (`--json` for each proxy, then `--page`), which needs nginx, HAProxy and
+Envoy. A test holds its list of cases to the corpus (`tests/hostile/corpus.py`), and `make test` runs the
+corpus against the facade each time, whole and byte by byte. {len(cases)} cases, {only} of which mean nothing to
+another proxy ("–").
 
 Every proxy stands in front of the same scripted upstreams, which read strictly; each is set up with care,
 with the strictest settings that its manual names:
@@ -87,7 +87,7 @@ def _by_rule(cases: Sequence[Case], columns: Sequence[Column]) -> str:
 
 
 def _counted(cases: Sequence[Case], column: Column) -> str:
-    words = Counter(did(column.outcomes[case.name]) for case in cases if case.name in column.outcomes)
+    words = Counter(column.verdicts[case.name].did for case in cases if case.name in column.verdicts)
     told = [f"{words[word]} {_MARKS[word]}" for word in Did if words[word]]
     return f"**{', '.join(told)}**" if words[Did.WRONG] else ", ".join(told) or "–"
 
@@ -96,10 +96,9 @@ def _wrong(cases: Sequence[Case], columns: Sequence[Column]) -> str:
     rows = ["## What was wrong\n", "| proxy | case | what was seen |", "|---|---|---|"]
     for column in columns:
         for case in cases:
-            outcome = column.outcomes.get(case.name)
-            if outcome is not None and did(outcome) is Did.WRONG:
-                seen = _cell("; ".join(dict.fromkeys(wrongs(case, outcome.seen)))[:240])
-                rows.append(f"| {column.name} | {_cell(case.name)} | {seen} |")
+            found = column.verdicts.get(case.name)
+            if found is not None and found.did is Did.WRONG:
+                rows.append(f"| {column.name} | {_cell(case.name)} | {_cell(found.wrong)} |")
     return "\n".join([*rows, ""])
 
 
@@ -112,14 +111,13 @@ def _cases_of(rule: str, cases: Sequence[Case], columns: Sequence[Column]) -> st
 
 def _words(case: Case, columns: Sequence[Column]) -> Iterator[str]:
     for column in columns:
-        outcome = column.outcomes.get(case.name)
-        if outcome is None:
+        found = column.verdicts.get(case.name)
+        if found is None:
             yield "–"
-        elif column is columns[0] and not outcome.passed:
+        elif column is columns[0] and not found.passed:
             yield "failed"
         else:
-            word = did(outcome)
-            yield f"**{word}**" if word is Did.WRONG else word
+            yield f"**{found.did}**" if found.did is Did.WRONG else found.did
 
 
 def _cell(text: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.hostile.backends import Received
 from tests.hostile.case import Answer, Case, Expect, Upstream
-from tests.hostile.classes import Did, did
+from tests.hostile.classes import Did, did, verdict
 from tests.hostile.corpus import corpus
 from tests.hostile.judge import Seen
 from tests.hostile.reading import Got, Head
@@ -75,7 +75,8 @@ def test_the_page_says_of_no_case_that_ours_failed() -> None:
 
 
 def test_a_page_lists_what_it_is_given() -> None:
-    ours = {case.name: _outcome(case, requests=[], passed=case is REFUSED) for case in (REFUSED, PASSED, CUT)}
-    text = page((REFUSED, PASSED, CUT), [Column("facade", "1", "x", ours), Column("nginx", "2", "y", {})])
+    cases = (REFUSED, PASSED, CUT)
+    ours = {case.name: verdict(_outcome(case, requests=[], passed=case is REFUSED)) for case in cases}
+    text = page(cases, [Column("facade", "1", "x", ours), Column("nginx", "2", "y", {})])
     assert names_in(text) == ["a|b", "c", "d"]
     assert text.count("| failed") == 2
