@@ -31,7 +31,7 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the log
 
 
-def facade(plan: Plan, plan_file: Path) -> int:
+def facade(plan: Plan, plan_file: Path, workers: int = 1) -> int:
     """Serve as the facade until a signal."""
     stop = asyncio.Event()
 
@@ -39,7 +39,7 @@ def facade(plan: Plan, plan_file: Path) -> int:
         from facade.bootstrap import serve
 
         await asyncio.to_thread(_make_state, plan)
-        await serve(plan_file, stop)
+        await serve(plan_file, stop, workers)
 
     return _process(work(), stop, (MigrationError, OSError))
 

@@ -62,7 +62,7 @@ def strangler(plan_file: Path, *words: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "desk", "--plan", str(plan_file), *words)
 
 
-def own_programs(plan: Plan, plan_file: Path) -> tuple[Program, ...]:
+def own_programs(plan: Plan, plan_file: Path, workers: int = 1) -> tuple[Program, ...]:
     """Shadow, conductor and facade, in the order they start."""
     admin = f"http://{ADMIN_HOST}:{plan.facade.admin_port}"
     return (
@@ -71,8 +71,8 @@ def own_programs(plan: Plan, plan_file: Path) -> tuple[Program, ...]:
         # The facade drains: it finishes the requests it has, so it is given the longest.
         Program(
             "facade",
-            strangler(plan_file, "run", "facade"),
-            probe=Probe(url=f"{admin}/livez"),
+            strangler(plan_file, "run", "facade", "--workers", str(workers)),
+            probe=Probe(url=f"{admin}/readyz"),
             grace=20.0,
         ),
     )

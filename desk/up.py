@@ -36,6 +36,7 @@ class Wish:
     duration: float | None = None
     traffic: bool = True
     rate: int = 5
+    workers: int = 1
 
 
 def run(wish: Wish) -> int:
@@ -81,7 +82,7 @@ async def _run(wish: Wish, shop: Sample | None) -> int:
 
 
 def _programs(wish: Wish, shop: Sample | None) -> tuple[Program, ...]:
-    own = own_programs(wish.plan, wish.plan_file)
+    own = own_programs(wish.plan, wish.plan_file, wish.workers)
     if shop is None:
         return own
     visitors = (sample.traffic(shop, wish.rate),) if wish.traffic else ()

@@ -114,18 +114,18 @@ class Supervisor:
         They are greeted after the first look, or the first requests after a restart would be answered from
         what was known before.
         """
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(signal.SIGHUP, asked.set)
+            loop.add_signal_handler(signal.SIGUSR1, self.workers.asked_to_roll)
         await self.workers.start()
         self.following.follow_flags(self.plan.flags, seed)
         self.following.follow_ledger(self.plan.ledger.url)
         await self.following.first_look(_FIRST_LOOK)
         await self.workers.serve()
-        asked = asyncio.Event()
         for work in (lambda: self._reload_for_ever(asked), self.following.tick):
             self._tasks.append(asyncio.create_task(for_ever(work, self._broken)))
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(signal.SIGHUP, asked.set)
-            loop.add_signal_handler(signal.SIGUSR1, self.workers.asked_to_roll)
 
     async def drain(self) -> None:
         """Say that no more is taken, then have the workers finish what they have."""

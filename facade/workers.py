@@ -153,7 +153,8 @@ class Workers:
 
     def asked_to_roll(self) -> None:
         """Replace all, one after the other."""
-        self._later(self._roll())
+        if self._served and not self._stopping:
+            self._later(self._roll())
 
     async def drain(self) -> None:
         """Have all finish what they have and end; who does not in time is killed."""

@@ -68,3 +68,14 @@ class Share(click.ParamType[int]):
             return share(str(value))
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
+
+
+# Of every command that starts the facade.
+workers = click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Worker processes of the facade; one per core.",
+)

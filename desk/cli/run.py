@@ -13,13 +13,17 @@ def run() -> None:
     """Start one process in the foreground. SIGHUP reloads its plan, SIGTERM and Ctrl-C end it."""
 
 
-@run.command()
+@run.command(short_help="The proxy: every request of every user passes here.")
+@desk.workers
 @click.pass_context
-def facade(context: click.Context) -> int:
-    """The proxy: every request of every user passes here."""
+def facade(context: click.Context, workers: int) -> int:
+    """The proxy: every request of every user passes here.
+
+    SIGUSR1 replaces its workers one after the other, without losing a request.
+    """
     from desk import processes
 
-    return processes.facade(desk.load(context), desk.plan_file(context))
+    return processes.facade(desk.load(context), desk.plan_file(context), workers)
 
 
 @run.command()

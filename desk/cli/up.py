@@ -24,8 +24,11 @@ RATE = 5
     show_default=True,
     help="With --demo: new visitors a second.",
 )
+@desk.workers
 @click.pass_context
-def up(context: click.Context, demo: bool, duration: float | None, no_traffic: bool, rate: int) -> int:
+def up(
+    context: click.Context, demo: bool, duration: float | None, no_traffic: bool, rate: int, workers: int
+) -> int:
     """Start everything in the foreground; Ctrl-C stops it all, a second Ctrl-C kills it.
 
     Without --demo: the facade, the shadow process and the conductor of your own plan. State is kept in the
@@ -34,5 +37,5 @@ def up(context: click.Context, demo: bool, duration: float | None, no_traffic: b
     from desk.up import Wish, run
 
     plan = desk.load(context)
-    wish = Wish(plan, desk.plan_file(context), demo, duration, not no_traffic, rate)
+    wish = Wish(plan, desk.plan_file(context), demo, duration, not no_traffic, rate, workers)
     return run(wish)
