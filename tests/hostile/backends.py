@@ -20,6 +20,7 @@ from tests.hostile.wire import Wire
 SLOTS = 160
 _TOKEN = re.compile(rb"h[0-9a-f]{7}(?![0-9a-f])")
 _PATIENCE = 15.0
+_FORGET = 0.03  # seconds in which a proxy notices that its idle connections have ended
 
 
 @dataclass
@@ -68,6 +69,7 @@ class Backends:
         self.strays: list[Received] = []
         self._records: dict[bytes, Record] = {}
         self._owners: dict[str, Record] = {}
+        self._wires: dict[str, set[Wire]] = {}
         self._connections = 0
         self._split = False
 
@@ -94,6 +96,12 @@ class Backends:
         if slot is not None:
             self._owners[f"own {slot:03d}"] = record
         return record
+
+    async def vacate(self, slot: int) -> None:
+        """Hang up on whoever is connected to this upstream, so that another case may have it."""
+        for wire in list(self._wires.get(f"own {slot:03d}", ())):
+            wire.close()
+        await asyncio.sleep(_FORGET)
 
     @contextlib.asynccontextmanager
     async def serving(self, *, split: bool = False) -> AsyncIterator[None]:
@@ -127,6 +135,7 @@ class Backends:
 
     async def _serve(self, name: str, number: int, connected: socket.socket) -> None:
         wire = Wire(connected, split=self._split)
+        self._wires.setdefault(name, set()).add(wire)
         owner = self._owners.get(name)
         try:
             if owner is not None:
@@ -134,6 +143,7 @@ class Backends:
             while await self._exchange(name, number, wire):
                 pass
         finally:
+            self._wires[name].discard(wire)
             wire.close()
 
     async def _exchange(self, name: str, number: int, wire: Wire) -> bool:
@@ -214,10 +224,12 @@ class _Exchange:
             wire.half_close()
         elif isinstance(act, Echo):
             await self._echo()
-        elif isinstance(act, Reset):
-            wire.reset()
-        elif isinstance(act, Close):
-            wire.close()
+        elif isinstance(act, Close | Reset):
+            self._got.broken = not self._got.complete
+            if isinstance(act, Close):
+                wire.close()
+            else:
+                wire.reset()
         return not wire.closed
 
     async def _read_body(self) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from tests.hostile.case import SLOT, TOKEN, Answer, Case, Expect, Play, Step, Upstream
+from migration.core.bucket import bucket
+from tests.hostile.case import SLOT, TOKEN, Answer, Case, Expect, Pause, Play, Read, Step, Upstream
 
 HOST = "shop.test"
 MARK = "X-Request-Id: @@@@@@@@"
 AT = "/h/@@@@@@@@"  # no route of the plan: legacy answers
 OWN = "/own/$$$/@@@@@@@@"  # the case's own upstream; nobody answers in its place
-LIVE = "/live/@@@@@@@@"  # the service answers, legacy where it fails
+FALL = "/fall/$$$/@@@@@@@@"  # the same upstream, and legacy answers where it fails
+LIVE = "/live/@@@@@@@@"  # the service answers, and legacy where it fails
 CANARY = "/canary/@@@@@@@@"  # the service answers everybody, in a canary
 SOME = "/some/@@@@@@@@"  # the service answers half of the keys
 SOCKET = "/ws/@@@@@@@@"  # may become a WebSocket; its upstream is legacy
@@ -95,7 +97,7 @@ def refusal(
 ) -> Case:
     """A case that is refused, and of which no upstream hears."""
     steps = send if isinstance(send, tuple) else (send,)
-    expect = Expect((refused(status, *code),), (), closed)
+    expect = Expect((refused(status, *code),), (), closed, may_break_off=True)
     return Case(name, rule, about, steps, expect, only_ours=only_ours, alone=alone, split=split)
 
 
@@ -114,3 +116,35 @@ def passed(
     steps = send if isinstance(send, tuple) else (send,)
     wanted = answers or tuple(Answer(200, b"ok") for _ in upstream)
     return Case(name, rule, about, steps, Expect(wanted, upstream, closed), plays, only_ours)
+
+
+def owned(
+    name: str,
+    rule: str,
+    about: str,
+    send: bytes | tuple[Step, ...],
+    plays: tuple[Play, ...],
+    *answers: Answer,
+    upstream: tuple[Upstream, ...] | None = None,
+    requests: int = 1,
+    connections: int | None = None,
+    closed: bool | None = None,
+    only_ours: bool = False,
+    within: float | None = None,
+) -> Case:
+    """A case with an upstream for itself; `requests`: how many it must get, where nothing more is said."""
+    steps = send if isinstance(send, tuple) else (send,)
+    wanted = tuple(Upstream() for _ in range(requests)) if upstream is None else upstream
+    expect = Expect(answers, wanted, closed, connections, within=within)
+    return Case(name, rule, about, steps, expect, plays, only_ours, own=True)
+
+
+def thrice(one: bytes, pause: float = 0.05) -> tuple[Step, ...]:
+    """Three requests on one client connection, each after the answer to the one before."""
+    return (one, Read(1), Pause(pause), one, Read(1), Pause(pause), one)
+
+
+def key_of(side: str) -> str:
+    """A key of the half that has moved, or of the one that has not."""
+    moved = (n for n in range(1000) if (bucket("strangler.shop.some", f"u{n}") <= 50) is (side == "service"))
+    return f"X-Key: u{next(moved)}"

@@ -1,8 +1,9 @@
 """A hostile case: what a client sends, what the scripted upstream does, and what must be seen on both sides.
 
-Black box: a case knows nothing of the facade but its address. In every bytes of a case `TOKEN` stands for the
-case's own mark, by which the upstreams know whose request came, and `SLOT` for the number of the upstream that
-the case has for itself; both are replaced by texts of the same length, so lengths stay true.
+Black box: a case knows nothing of the facade but its address. In all bytes of a case `TOKEN` stands for its own
+mark, by which the upstreams know whose request came, and `SLOT` for the number of the upstream that the case
+has for itself; both are replaced by texts of the same length, so lengths stay true. In what a client sends
+`VIA` stands for the name under which the proxy added itself to Via in its answers so far.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 TOKEN = b"@@@@@@@@"
 SLOT = b"$$$"
+VIA = b"~via~"
 
 
 # What either end does with a connection; plain bytes are sent.
@@ -101,7 +103,8 @@ class Answer:
     """A final answer as the client must get it; None means that anything is right.
 
     `has`: fields with exactly these values in this order; `lacks`: fields that must not be there. `whole`
-    False: visibly cut. `code`: the problem's, one of these. `interim`: statuses that came before it.
+    False: visibly cut. `code`: the problem's, one of these. `interim`: statuses that came before it. `or_502`:
+    a plain 502 is as right, where it depends on the reads whether the answer had begun.
     """
 
     status: int | tuple[int, ...] = 200
@@ -114,6 +117,7 @@ class Answer:
     whole: bool = True
     interim: tuple[int, ...] | None = None
     refusal: bool = False
+    or_502: bool = False
 
     @property
     def statuses(self) -> tuple[int, ...]:
@@ -125,7 +129,7 @@ class Answer:
 class Upstream:
     """A request as an upstream must get it; `head` is compared byte by byte, and is our facade's alone.
 
-    In `head` our pseudonym in Via is written `strangler-*`. `body` is compared as decoded. `complete` False:
+    In `head` our pseudonym in Via is written `strangler-*`, an id that we made `*`. `body` is compared as decoded. `complete` False:
     the upstream must see that the body broke off. `to`: "legacy", "service" or "own".
     """
 
@@ -145,7 +149,9 @@ class Expect:
 
     `closed`: whether the last client connection is ended by the facade. `connections`: how many upstream
     connections were used, where the case has an upstream for itself. `tail`: raw bytes after the last answer
-    (a tunnel's). `most_sent`: how much of a flood may be taken at most.
+    (a tunnel's). `most_sent`: how many bytes at most the client got rid of before it was answered, `within`: in
+    how many seconds all was over. `may_break_off`: requests besides, whose bodies visibly broke off, are right.
+    `any_answer`: what the client gets does not matter.
     """
 
     answers: tuple[Answer, ...] = ()
@@ -154,15 +160,17 @@ class Expect:
     connections: int | None = None
     tail: bytes = b""
     most_sent: int | None = None
-    within: float | None = None  # seconds for the whole case
+    within: float | None = None
+    may_break_off: bool = False
+    any_answer: bool = False
 
 
 @dataclass(frozen=True)
 class Case:
     """One case; `rule` is a slug of `rules.py`, `only_ours`: it means nothing to another proxy.
 
-    `answers` are the plays by order of the case's requests; a request beyond them gets a plain 200. `greets`:
-    bytes that the case's own upstream sends on connect. `alone`: no other case runs meanwhile.
+    `answers` are the plays by order of the case's requests; a request beyond them gets a plain 200. `own`: the
+    case has an upstream for itself. `alone`: no other case runs meanwhile.
     """
 
     name: str
@@ -173,7 +181,6 @@ class Case:
     answers: tuple[Play, ...] = ()
     only_ours: bool = False
     own: bool = False
-    greets: bytes = b""
     alone: bool = False
     split: bool = True  # False: too large, or about time; it is run whole in both passes
 
@@ -184,5 +191,5 @@ class Case:
 
     def fill(self, data: bytes, slot: int | None) -> bytes:
         """The bytes with the case's own mark and number in them."""
-        number = b"%03d" % slot if slot is not None else SLOT
+        number = SLOT if slot is None else b"%03d" % slot
         return data.replace(TOKEN, self.token).replace(SLOT, number)

@@ -69,11 +69,12 @@ def write_plan(directory: Path, backends: Backends, port: int, admin_port: int, 
     for at, url in enumerate(backends.own_urls):
         text.append(f'[services.own{at:03d}]\nurl = "{url}"\ntimeout = "2s"\n')
     for at in range(backends.slots):
-        for method in ("GET", "POST"):
-            name = f"{method.lower()}{at:03d}"
-            match = f"{method} /own/{at:03d}/{{rest:path}}"
-            text.append(_route("own", name, match, f'service = "own{at:03d}"'))
-            stages[f"own.{name}"] = ReadStage.RETIRED, 100
+        for kind, stage in (("own", ReadStage.RETIRED), ("fall", ReadStage.LIVE)):
+            for method in ("GET", "POST"):
+                name = f"{kind}_{method.lower()}{at:03d}"
+                match = f"{method} /{kind}/{at:03d}/{{rest:path}}"
+                text.append(_route("own", name, match, f'service = "own{at:03d}"'))
+                stages[f"own.{name}"] = stage, 100
     path = directory / "plan.toml"
     path.write_text("\n".join(text), "utf-8")
     (directory / ".strangler").mkdir(exist_ok=True)

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.hostile.backends import Backends, Record
-from tests.hostile.case import TOKEN, Case, Close, Expect, Flood, HalfClose, Interim, Open, Pause, Read, Reset
+from tests.hostile.case import (
+    TOKEN,
+    VIA,
+    Case,
+    Close,
+    Expect,
+    Flood,
+    HalfClose,
+    Interim,
+    Open,
+    Pause,
+    Read,
+    Reset,
+)
 from tests.hostile.judge import Seen, faults, told
 from tests.hostile.reading import Malformed, read_answers
 from tests.hostile.wire import Wire, connect
@@ -17,6 +31,8 @@ Address = tuple[str, int]
 _AT_ONCE = 32
 _PATIENCE = 6.0  # seconds for what must come; on a loaded machine it comes late
 _SETTLE = 0.06  # seconds in which what must not come would have come
+
+_NAME_IN_VIA = re.compile(rb"\r\nVia: 1\.1 ([^\r]+)\r\n")
 
 STRAYS = Case("no upstream gets what no case sent", "smuggling", "Bytes that nobody owns.", (), Expect())
 
@@ -50,26 +66,39 @@ def run(
 class _Run:
     def __init__(self, facade: Address, backends: Backends, split: bool, ours: bool) -> None:
         self._facade, self._backends, self._split, self._ours = facade, backends, split, ours
+        self._free: asyncio.Queue[int] = asyncio.Queue()
 
     async def all(self, cases: Sequence[Case], at_once: int) -> list[Outcome]:
-        own = {case.name: at for at, case in enumerate(case for case in cases if case.own)}
-        assert len(own) <= self._backends.slots, f"{len(own)} cases have an upstream of their own"
+        fresh = {case.name: at for at, case in enumerate(case for case in cases if _needs_a_fresh_one(case))}
+        for at in range(len(fresh), self._backends.slots):
+            self._free.put_nowait(at)
+        assert self._free.qsize() >= at_once or len(fresh) == len(cases), f"{len(fresh)} fresh upstreams"
         assert len({case.token for case in cases}) == len(cases), "two cases have the same mark"
         places = asyncio.Semaphore(at_once)
         done: dict[str, tuple[Outcome, Record]] = {}
 
         async def one(case: Case) -> None:
             async with places:
-                done[case.name] = await self._one(case, own.get(case.name))
+                done[case.name] = await self._placed(case, fresh.get(case.name))
 
         async with self._backends.serving(split=self._split):
             await asyncio.gather(*(one(case) for case in cases if not case.alone))
             for case in cases:
                 if case.alone:
-                    done[case.name] = await self._one(case, own.get(case.name))
+                    done[case.name] = await self._placed(case, fresh.get(case.name))
         outcomes = [_with_late(*done[case.name]) for case in cases]
         strays = [got.raw[:200] for got in self._backends.strays]
         return [*outcomes, Outcome(STRAYS, not strays, f"strays: {strays}")]
+
+    async def _placed(self, case: Case, slot: int | None) -> tuple[Outcome, Record]:
+        if slot is not None or not case.own:
+            return await self._one(case, slot)
+        slot = await self._free.get()
+        try:
+            return await self._one(case, slot)
+        finally:
+            await self._backends.vacate(slot)
+            self._free.put_nowait(slot)
 
     async def _one(self, case: Case, slot: int | None) -> tuple[Outcome, Record]:
         strays = len(self._backends.strays)
@@ -91,6 +120,13 @@ class _Run:
         found = faults(case, slot, seen, ours=self._ours)
         saw = "; ".join(found) if found else told(seen)
         return Outcome(case, not found, saw, seen), record
+
+
+def _needs_a_fresh_one(case: Case) -> bool:
+    """Whether what the case's upstream did before would change the case: its pool, or its route's circuit."""
+    several = len(case.expect.upstream) > 1 or case.expect.connections is not None
+    sent = b"".join(step for step in case.send if isinstance(step, bytes))
+    return case.own and (several or b"/fall/" in sent)
 
 
 def _with_late(outcome: Outcome, record: Record) -> Outcome:
@@ -154,7 +190,7 @@ class _Client:
     async def _step(self, step: object) -> None:
         wire = self._wires[-1]
         if isinstance(step, bytes):
-            await wire.send(self._case.fill(step, self._slot))
+            await wire.send(self._filled(step))
         elif isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
         elif isinstance(step, Read):
@@ -168,6 +204,13 @@ class _Client:
             await _flood(wire, self._case.fill(step.data, self._slot), step.times)
         else:
             _end(wire, step)
+
+    def _filled(self, data: bytes) -> bytes:
+        data = self._case.fill(data, self._slot)
+        if VIA in data:
+            named = _NAME_IN_VIA.search(self.seen().raw)
+            data = data.replace(VIA, named[1] if named else b"nobody")
+        return data
 
     async def _wait_for(self, answers: int) -> None:
         def there() -> bool:
@@ -198,7 +241,7 @@ def _end(wire: Wire, step: object) -> None:
 
 async def _flood(wire: Wire, data: bytes, times: int) -> None:
     for _ in range(times):
-        if wire.ended is not None:
+        if wire.ended is not None or wire.data:  # refused: whoever is answered stops sending
             return
         try:
             async with asyncio.timeout(5):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import Callable
@@ -53,15 +54,15 @@ class Wire:
 
     def half_close(self) -> None:
         """Send FIN."""
-        try:
+        with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
 
     def close(self) -> None:
         """Close."""
         if not self.closed:
             self.closed = True
+            self.ended = self.ended or "closed"
+            self._changed.set()
             self._task.cancel()
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()

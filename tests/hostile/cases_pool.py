@@ -1,0 +1,302 @@
+"""Upstream connections: when one is used again, and when a request is sent again."""
+
+from __future__ import annotations
+
+from tests.hostile.build import OWN, chunked, ok, owned, play, refused, request, thrice
+from tests.hostile.case import Act, Answer, Case, Close, Expect, Pause, Play, Read, Reset, Step, Upstream
+
+_GET = request("GET", OWN)
+_HEAD = request("HEAD", OWN)
+_POST = request("POST", OWN, body=b"hello")
+_POISON = ok(b"poison", "Set-Cookie: session=of-somebody-else")
+_CLEAN = Answer(200, b"clean", lacks=("Set-Cookie",))
+
+
+def cases() -> list[Case]:
+    """Every case of this subject."""
+    return [*_reused(), *_not_reused(), *_idle(), *_retries(), *_never_twice()]
+
+
+def _reused() -> list[Case]:
+    about = "A clean answer to a whole request: the connection is good for another one."
+    found = []
+    for name, (one, answer, seen) in {
+        "a length": (_GET, ok(b"clean"), Answer(200, b"clean")),
+        "length 0": (_GET, ok(b""), Answer(200, b"")),
+        "chunks": (
+            _GET,
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"clean"),
+            Answer(200, b"clean"),
+        ),
+        "chunks with trailers": (
+            _GET,
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + chunked(b"clean", trailers=b"X: 1\r\n"),
+            Answer(200, b"clean"),
+        ),
+        "POST": (_POST, ok(b"clean"), Answer(200, b"clean")),
+        "POST in chunks": (
+            request("POST", OWN, "Transfer-Encoding: chunked") + chunked(b"hello"),
+            ok(b"clean"),
+            Answer(200, b"clean"),
+        ),
+        "204": (_GET, b"HTTP/1.1 204 No Content\r\n\r\n", Answer(204, b"")),
+        "304": (_GET, b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n\r\n', Answer(304, b"")),
+        "500": (_GET, ok(b"oops", status="500 Oops"), Answer(500, b"oops")),
+        "early hints": (_GET, b"HTTP/1.1 103 Early Hints\r\n\r\n" + ok(b"clean"), Answer(200, b"clean")),
+    }.items():
+        body = b"hello" if one.startswith(b"POST") else b""
+        wanted = (Upstream(body=body),) * 3
+        plays = (play(answer),) * 3
+        found.append(
+            owned(
+                f"reused: {name}",
+                "reuse",
+                about,
+                thrice(one),
+                plays,
+                seen,
+                seen,
+                seen,
+                upstream=wanted,
+                connections=1,
+                closed=False,
+            )
+        )
+    return found
+
+
+def _not_reused() -> list[Case]:
+    found = []
+    ntlm = "WWW-Authenticate: NTLM"
+    for name, (one, acts, seen) in {
+        "HEAD with a length": (_HEAD, (ok(b"clean")[:-5],), Answer(200, b"", no_body=True)),
+        "204 with length 0": (
+            _GET,
+            (b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",),
+            Answer(204, b""),
+        ),
+        "204 with a length": (
+            _GET,
+            (b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",),
+            Answer(204, b""),
+        ),
+        "304 with a length": (
+            _GET,
+            (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",),
+            Answer(304, b""),
+        ),
+        "Connection: close": (_GET, (ok(b"clean", "Connection: close"),), _CLEAN),
+        "connection: Close in a list": (_GET, (ok(b"clean", "connection: x, Close"),), _CLEAN),
+        "HTTP/1.0": (_GET, (ok(b"clean").replace(b"HTTP/1.1", b"HTTP/1.0"),), _CLEAN),
+        "until the end": (_GET, (b"HTTP/1.1 200 OK\r\n\r\nclean", Close()), _CLEAN),
+        "NTLM": (_GET, (ok(b"clean", ntlm, status="401 No"),), Answer(401, b"clean")),
+        "Negotiate": (
+            _GET,
+            (ok(b"clean", "WWW-Authenticate: Negotiate abc", status="401 No"),),
+            Answer(401, b"clean"),
+        ),
+        "ntlm behind another": (
+            _GET,
+            (ok(b"clean", "WWW-Authenticate: Basic", "www-authenticate: ntlm", status="401 No"),),
+            Answer(401, b"clean"),
+        ),
+        "a login by NTLM": (
+            request("GET", OWN, "Authorization: NTLM abc"),
+            (ok(b"clean"),),
+            Answer(200, b"clean"),
+        ),
+        "a login by Negotiate": (
+            request("GET", OWN, "authorization: negotiate abc"),
+            (ok(b"clean"),),
+            Answer(200, b"clean"),
+        ),
+    }.items():
+        about = (
+            "Where the answer ends is in doubt, or whose the connection is: the next request gets a new one."
+        )
+        plays = (Play(acts),) * 3
+        found.append(
+            owned(
+                f"not reused: {name}",
+                "reuse",
+                about,
+                thrice(one),
+                plays,
+                seen,
+                seen,
+                seen,
+                requests=3,
+                connections=3,
+            )
+        )
+    return found
+
+
+def _idle() -> list[Case]:
+    found = []
+    safe, unsafe = _GET, _POST
+    clean = (play(ok(b"clean")),) * 2
+    for name, (one, pause, plays, connections) in {
+        "GET after 0.5 s": (safe, 0.5, clean, 1),
+        "GET after 1.5 s": (safe, 1.5, clean, 2),
+        "POST at once": (unsafe, 0.02, clean, 1),
+        "POST after 0.5 s": (unsafe, 0.5, clean, 2),
+        "GET after 0.8 s, Keep-Alive: timeout=1": (
+            safe,
+            0.8,
+            (play(ok(b"clean", "Keep-Alive: timeout=1")),) * 2,
+            2,
+        ),
+        "GET after 0.8 s, Keep-Alive: timeout=60": (
+            safe,
+            0.8,
+            (play(ok(b"clean", "Keep-Alive: timeout=60")),) * 2,
+            1,
+        ),
+        "GET, the upstream closed": (safe, 0.3, (Play((ok(b"clean"), Pause(0.1), Close())), clean[0]), 2),
+        "POST, the upstream closed": (
+            unsafe,
+            0.15,
+            (Play((ok(b"clean"), Pause(0.05), Close())), clean[0]),
+            2,
+        ),
+        "GET, the upstream reset": (safe, 0.3, (Play((ok(b"clean"), Pause(0.1), Reset())), clean[0]), 2),
+    }.items():
+        steps: tuple[Step, ...] = (one, Read(1), Pause(pause), one)
+        body = (Upstream(body=b"hello" if one is unsafe else b""),) * 2
+        about = "A connection that may be closing is not used; an unsafe request takes no chance."
+        found.append(
+            owned(
+                f"idle: {name}",
+                "idle",
+                about,
+                steps,
+                plays,
+                _CLEAN,
+                _CLEAN,
+                upstream=body,
+                connections=connections,
+                closed=False,
+            )
+        )
+    return found
+
+
+def _retries() -> list[Case]:
+    """A kept connection that dies under a request: the request is sent again only where that does no harm."""
+    found = []
+    first, again = play(ok(b"clean")), play(ok(b"clean"))
+    for name, one in {"GET": _GET, "HEAD": _HEAD}.items():
+        for how, end in {"closes": Close(), "resets": Reset()}.items():
+            steps: tuple[Step, ...] = (_GET, Read(1), one)
+            second = again if one is _GET else play(b"HTTP/1.1 200 OK\r\n\r\n")
+            seen = _CLEAN if one is _GET else Answer(200, b"", no_body=True)
+            about = "It was never answered, and asking again does no harm."
+            plays = (first, Play((end,)), second)
+            found.append(
+                owned(
+                    f"retry: {name}, the upstream {how}",
+                    "retry",
+                    about,
+                    steps,
+                    plays,
+                    _CLEAN,
+                    seen,
+                    requests=3,
+                    connections=2,
+                )
+            )
+    both = (first, Play((Close(),)), Play((Close(),)), again)
+    about = "Once: a second new connection is not tried."
+    found.append(
+        owned(
+            "retry: GET, twice dead",
+            "retry",
+            about,
+            (_GET, Read(1), _GET),
+            both,
+            _CLEAN,
+            refused(502),
+            requests=3,
+            connections=2,
+        )
+    )
+    return found
+
+
+def _never_twice() -> list[Case]:
+    found = []
+    first = play(ok(b"clean"))
+    for name, (one, body) in {
+        "POST": (_POST, b"hello"),
+        "POST without a body": (request("POST", OWN, "Content-Length: 0"), b""),
+        "POST in chunks": (request("POST", OWN, "Transfer-Encoding: chunked") + chunked(b"hello"), b"hello"),
+        "GET with a body": (request("GET", OWN, body=b"hello"), b"hello"),
+    }.items():
+        for how, end in {"closes": Close(), "resets": Reset()}.items():
+            steps: tuple[Step, ...] = (_GET, Read(1), one)
+            wanted = (Upstream(), Upstream(body=body))
+            about = "It may have been carried out: it is never sent twice."
+            plays = (first, Play((end,)))
+            found.append(
+                owned(
+                    f"never twice: {name}, the upstream {how}",
+                    "retry",
+                    about,
+                    steps,
+                    plays,
+                    _CLEAN,
+                    refused(502),
+                    upstream=wanted,
+                )
+            )
+    for name, acts in {
+        "half a line": (b"HTTP/1.1 2", Close()),
+        "half a head": (b"HTTP/1.1 200 OK\r\nContent-Le", Close()),
+        "an interim answer": (b"HTTP/1.1 103 Early Hints\r\n\r\n", Close()),
+        "a byte": (b"H", Close()),
+    }.items():
+        steps = (_GET, Read(1), _GET)
+        about = "An answer had begun: the request has been carried out, or is being."
+        plays = (first, Play(acts))
+        found.append(
+            owned(
+                f"never twice: GET, {name} came",
+                "retry",
+                about,
+                steps,
+                plays,
+                _CLEAN,
+                refused(502),
+                requests=2,
+            )
+        )
+    for name, act in {"closes": Close(), "resets": Reset()}.items():
+        acts: tuple[Act, ...] = (act,)
+        about = "A new connection is not dead from waiting: whoever ends it has seen the request."
+        found.append(
+            owned(
+                f"never twice: GET on a new connection, the upstream {name}",
+                "retry",
+                about,
+                _GET,
+                (Play(acts),),
+                refused(502),
+            )
+        )
+    steps = (request("POST", OWN, "Content-Length: 10") + b"hello", Pause(0.1), b"world")
+    expect = Expect((refused(502),), (), None, may_break_off=True)
+    about = "Half of a body was sent: there is no second half without the first."
+    found.append(
+        Case(
+            "never twice: POST that dies in its body",
+            "retry",
+            about,
+            steps,
+            expect,
+            (Play((Close(),), early=True),),
+            own=True,
+        )
+    )
+    return found
