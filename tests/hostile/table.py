@@ -52,8 +52,8 @@ def _head(cases: Sequence[Case], columns: Sequence[Column]) -> str:
 
 Written by `python -m tests.hostile` (`--json` for each proxy, then `--page`), which needs nginx, HAProxy and
 Envoy. A test holds its list of cases to the corpus (`tests/hostile/corpus.py`), and `make test` runs the
-corpus against the facade each time, whole and byte by byte. {len(cases)} cases, {only} of which mean nothing to
-another proxy ("–").
+corpus against the facade each time, whole and byte by byte. {len(cases)} cases, {only} of which mean nothing
+to another proxy ("–").
 
 Every proxy stands in front of the same scripted upstreams, which read strictly; each is set up with care,
 with the strictest settings that its manual names:

@@ -21,10 +21,10 @@ Tell = Callable[[str], None]
 class CountedBackends(Backends):
     """Upstreams that tell how many cases have begun."""
 
-    def __init__(self, tell: Tell, total: int) -> None:
+    def __init__(self, tell: Tell, cases: Sequence[Case]) -> None:
         """`tell` hears one line for every 32 cases."""
-        super().__init__()
-        self._tell, self._total, self._begun = tell, total, 0
+        super().__init__(sum(case.own for case in cases))
+        self._tell, self._total, self._begun = tell, len(cases), 0
 
     def begin(self, case: Case, slot: int | None) -> Record:
         """Count, and begin."""
@@ -36,7 +36,7 @@ class CountedBackends(Backends):
 
 def tried(name: str, cases: Sequence[Case], home: Path, tell: Tell, *, split: bool = False) -> list[Outcome]:
     """The outcomes of all cases at the proxy called `name`, which is started for it."""
-    backends = CountedBackends(lambda line: tell(f"{name}: {line}"), len(cases))
+    backends = CountedBackends(lambda line: tell(f"{name}: {line}"), cases)
     with backends, ExitStack() as running:
         address = _started(name, home / name, backends, running)
         return settled(address, backends, cases, split=split, ours=name == FACADE)
