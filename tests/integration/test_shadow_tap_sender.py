@@ -28,14 +28,15 @@ on_both_loops = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["
 class Reader:
     """A peer of its own thread, which reads when it may; its books are those of a shadow process."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, accounts: Accounts | None = None) -> None:
         self.exchanges: list[Exchange] = []
-        self.accounts = Accounts()
+        self.accounts = accounts or Accounts()
         self.lost = 0
         self.connections: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
         self.may_read = threading.Event()
         self.may_read.set()
-        self.hang_up = False
+        self.hang_up, self.rest = False, 0.0  # seconds between two reads
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
@@ -49,12 +50,14 @@ class Reader:
                 if self.hang_up:
                     connection.close()
                 else:
-                    threading.Thread(target=self._read, args=(connection,), daemon=True).start()
+                    self._threads.append(threading.Thread(target=self._read, args=(connection,), daemon=True))
+                    self._threads[-1].start()
 
     def _read(self, connection: socket.socket) -> None:
         decoder, instance = Decoder(), ""
         with connection, contextlib.suppress(OSError):
             while self.may_read.wait() and (data := connection.recv(65_536)):
+                time.sleep(self.rest)
                 for frame in decoder.feed(data):
                     if isinstance(frame, ExchangeFrame):
                         self.exchanges.append(frame.exchange)
@@ -71,17 +74,19 @@ class Reader:
         return {row.reason: row.n for row in rows if row.reason != "accounted"}
 
     def close(self) -> None:
-        """Die: hang up on everybody, and read nothing more."""
+        """Hang up on everybody; what was sent before is heard."""
         for one in (self._listener, *self.connections):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
         self.may_read.set()
+        for thread in self._threads:
+            thread.join(5)
         self._listener.close()
 
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[Reader]:
-    reader = Reader(path)
+def reading(path: Path, accounts: Accounts | None = None) -> Iterator[Reader]:
+    reader = Reader(path, accounts)
     try:
         yield reader
     finally:
@@ -148,19 +153,22 @@ def test_large_and_small_exchanges_arrive_whole_and_in_order(run: Run, tmp_path:
 
 
 @on_both_loops
-def test_totals_never_come_between_the_slices_of_an_exchange(run: Run, tmp_path: Path) -> None:
+def test_totals_never_come_between_the_slices_of_an_exchange(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shadow.sender._TOTALS_EVERY", 0.002)
+
     async def story() -> None:
         with reading(tmp_path / "tap") as reader:
+            reader.rest = 0.001
             async with sending(tmp_path / "tap") as tap:
-                reader.may_read.clear()
-                for number in range(3):
-                    tap.offer(exchange(number, body=b"x" * 3_000_000))
-                for _ in range(6):
+                for number in range(5):
+                    tap.offer(exchange(number, body=b"x" * 3_500_000))
+                while tap.queued_bytes:
                     tap.count(ROUTE, "no_key")
-                    await asyncio.sleep(0.1)
-                reader.may_read.set()
-                await eventually(lambda: len(reader.exchanges) == 3 and reader.told().get("no_key") == 6)
-                assert tap.queued_bytes == 0
+                    await asyncio.sleep(0.001)
+                await eventually(lambda: len(reader.exchanges) == 5)
+                await eventually(lambda: reader.told().get("no_key") == tap.totals()[ROUTE]["no_key"])
 
     run(story())
 
@@ -286,20 +294,55 @@ def test_a_peer_that_never_reads_holds_up_no_end_and_every_exchange_has_a_reason
 @on_both_loops
 def test_a_peer_that_dies_leaves_no_exchange_without_a_reason(run: Run, tmp_path: Path) -> None:
     async def story() -> None:
+        books, arrived, lost = Accounts(), 0, 0
         async with sending(tmp_path / "tap", connected=False) as tap:
-            for round_ in range(3):
-                with reading(tmp_path / "tap") as reader:
+            for sizes in ([10, 3_000_000, *[10_000] * 300], [3_000_000, 10], [10]):
+                with reading(tmp_path / "tap", books) as reader:
                     await eventually(lambda: tap.connected)
                     reader.may_read.clear()
-                    for number in range(300):
-                        tap.offer(exchange(number, body=b"x" * 10_000))
-                        await asyncio.sleep(0)
+                    for number, size in enumerate(sizes):
+                        tap.offer(exchange(number, body=b"x" * size))
+                    await asyncio.sleep(0.05)
+                    if len(sizes) == 1:
+                        reader.may_read.set()
+                        await eventually(lambda r=reader: len(r.exchanges) > 0)  # type: ignore[misc]
                 (tmp_path / "tap").unlink()
                 await eventually(lambda: not tap.connected)
-                assert _add_up(tap)
-                assert tap.totals()[ROUTE]["eligible"] == 300 * (round_ + 1)
+                arrived, lost = arrived + len(reader.exchanges), lost + reader.lost
+        counted = tap.totals()[ROUTE]
+        assert counted["tapped"] == arrived + lost
+        assert counted["tapped"] + counted["shadow_away"] == counted["eligible"] == 305
+        assert lost > 0
 
     run(story())
+
+
+async def test_a_peer_that_only_stops_speaking_is_given_up(tmp_path: Path) -> None:
+    with reading(tmp_path / "tap") as reader:
+        async with sending(tmp_path / "tap") as tap:
+            reader.may_read.clear()
+            for number in range(200):
+                tap.offer(exchange(number, body=b"x" * 10_000))
+            await asyncio.sleep(0.05)
+            reader.connections[0].shutdown(socket.SHUT_WR)
+            await eventually(lambda: not tap.connected, 2)
+
+
+async def test_the_last_totals_leave_before_the_end(tmp_path: Path) -> None:
+    with reading(tmp_path / "tap") as reader:
+        async with sending(tmp_path / "tap") as tap:
+            tap.offer(exchange(1))
+            tap.count(ROUTE, "no_key")
+        await eventually(lambda: reader.told() == {"tapped": 1, "no_key": 1})
+
+
+async def test_what_no_frame_holds_is_too_large_whatever_room_there_is(tmp_path: Path) -> None:
+    with reading(tmp_path / "tap") as reader:
+        async with sending(tmp_path / "tap") as tap:
+            tap.offer(exchange(1, body=b"x" * 5_000_000))
+            tap.offer(exchange(2))
+            await eventually(lambda: len(reader.exchanges) == 1)
+            assert tap.totals()[ROUTE] == {"too_large": 1, "tapped": 1, "eligible": 2}
 
 
 async def test_who_hangs_up_at_once_is_not_asked_again_and_again(tmp_path: Path) -> None:
