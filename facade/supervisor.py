@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -150,6 +151,7 @@ class Supervisor:
         other = [one for one in serving if one.plan != self.plan.hash and late]
         ready = not self.draining and workers.complete and bool(serving) and not other
         return ready, {
+            "pid": os.getpid(),
             "draining": self.draining,
             "plan": {"hash": self.plan.hash, "problem": self.plan_problem},
             "ledger": {"problem": following.ledger_problem, "age": following.ledger_age},
