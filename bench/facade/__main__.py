@@ -107,7 +107,12 @@ def _profiled(home: Home, options: argparse.Namespace) -> str:
 
 def _effort(options: argparse.Namespace) -> Effort:
     usual = QUICK if options.quick else WHOLE
-    return replace(usual, rounds=options.rounds or usual.rounds, seconds=options.seconds or usual.seconds)
+    return replace(
+        usual,
+        rounds=options.rounds or usual.rounds,
+        further=options.rounds or usual.further,
+        seconds=options.seconds or usual.seconds,
+    )
 
 
 def _write(results: dict[str, Any], options: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.facade import cost
 from bench.facade.open_loop import ask_at
+from bench.facade.ours import shadow_at_work
 from bench.facade.rounds import Case, Say
 from bench.facade.traffic import Ask, entries
 from bench.facade.upstream import Home
@@ -25,12 +26,12 @@ def measure(home: Home, cases: Sequence[Case], rounds: int, seconds: float, say:
     found: dict[str, list[tuple[float, float]]] = {case.name: [] for case in cases}
     direct: list[tuple[float, float]] = []
     for case in cases:
-        _ask(case, _WARM)
+        _through(case, _WARM)
     for number in range(rounds):
         straight = _direct(home, cases[0], seconds)
         direct.append(straight)
         for case in cases:
-            through = _ask(case, seconds)
+            through = _through(case, seconds)
             found[case.name].append((through[0] - straight[0], through[1] - straight[1]))
         told = ", ".join(f"{name} {times[-1][1]:.2f}" for name, times in found.items())
         say(
@@ -58,8 +59,9 @@ def _direct(home: Home, case: Case, seconds: float) -> tuple[float, float]:
     return _percentiles(home.legacy, case, seconds)
 
 
-def _ask(case: Case, seconds: float) -> tuple[float, float]:
-    return _percentiles(case.subject.port, case, seconds)
+def _through(case: Case, seconds: float) -> tuple[float, float]:
+    with shadow_at_work(case.subject, case.ask.route):
+        return _percentiles(case.subject.port, case, seconds)
 
 
 def _percentiles(port: int, case: Case, seconds: float) -> tuple[float, float]:

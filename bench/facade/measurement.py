@@ -16,22 +16,25 @@ from bench.facade.rounds import Case, Course, Say
 from bench.facade.subject import Subject
 from bench.facade.traffic import Ask
 from bench.facade.upstream import Home
-from tools.servers import Process
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long it may take: rounds and seconds of a window, then the same for the slowest answers."""
+    """How long it may take: rounds (of the first group, of the others) and seconds of a window.
+
+    Then the same for the slowest answers.
+    """
 
     rounds: int
+    further: int
     seconds: int  # wrk takes no fractions
     slowest_rounds: int
     slowest_seconds: float
     idle: float
 
 
-QUICK = Effort(3, 2, 3, 3.0, 2.0)
-WHOLE = Effort(9, 4, 7, 10.0, 10.0)
+QUICK = Effort(rounds=3, further=2, seconds=2, slowest_rounds=2, slowest_seconds=3.0, idle=2.0)
+WHOLE = Effort(rounds=9, further=7, seconds=4, slowest_rounds=7, slowest_seconds=10.0, idle=10.0)
 
 
 def measure(
@@ -42,8 +45,9 @@ def measure(
     field = open_field(home, tree, workers, kept)
     course = Course(home.path, say)
     cases: list[dict[str, Any]] = []
-    for group in groups(field):
-        course.run(group.title, group.cases, effort.rounds, effort.seconds)
+    for number, group in enumerate(groups(field)):
+        rounds = effort.further if number else effort.rounds
+        course.run(group.title, group.cases, rounds, effort.seconds)
         must_have_been_on(group)
         cases += rows(group)
     idle = [memory.idle(subject, effort.idle) for subject in (field.few, field.many)]
@@ -86,12 +90,10 @@ def _memory(home: Home, course: Course, tree: Path, workers: int, effort: Effort
 @contextmanager
 def _frozen(subjects: list[Subject]) -> Iterator[None]:
     """Those that are not asked any more stand still: what they do by themselves would be seen in others."""
-    processes: list[Process] = [one.process for one in subjects]
-    processes += [one.shadow for one in subjects if one.shadow is not None]
-    for process in processes:
-        process.sigstop()
+    for subject in subjects:
+        subject.process.sigstop()
     try:
         yield
     finally:
-        for process in processes:
-            process.sigcont()
+        for subject in subjects:
+            subject.process.sigcont()

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.facade.subject import Subject
@@ -17,6 +19,7 @@ from tools.servers import free_port
 REPO = Path(__file__).resolve().parents[2]
 SHARE = 30  # per cent of keys that extracted answers
 KEYS = 997
+_DRAIN = 3.0  # seconds for what is on its way to the shadow process
 _PLAN = """[legacy]
 url = "http://127.0.0.1:{legacy}"
 build_header = "X-Build"
@@ -73,7 +76,27 @@ def facade(
     )
     process.wait_until("the tap to be connected", lambda: _total(found, "strangler_tap_connected"), 30)
     time.sleep(1)  # the ledger and the flags have been looked at by then
+    shadow.sigstop()
     return found
+
+
+@contextmanager
+def shadow_at_work(subject: Subject, taps: bool) -> Iterator[None]:
+    """Let the shadow process run while requests are tapped, and until all of them have reached it.
+
+    Otherwise it stands still: what it has yet to examine would take the core of load and upstream of others.
+    """
+    if subject.shadow is None or not taps:
+        yield
+        return
+    subject.shadow.sigcont()
+    try:
+        yield
+        deadline = time.monotonic() + _DRAIN
+        while _total(subject, "strangler_tap_queued_bytes") and time.monotonic() < deadline:
+            time.sleep(0.1)
+    finally:
+        subject.shadow.sigstop()
 
 
 def _prepared(plan: Path, tree: Path) -> tuple[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.facade.field import Group
+from bench.facade.field import FEW, Group
 from bench.facade.load import LoadError
 from bench.facade.ours import SHARE
 from bench.facade.rounds import Case
@@ -38,7 +38,12 @@ Row = dict[str, Any]
 def rows(group: Group) -> list[Row]:
     """One row for each case of a group, the references' too."""
     base = {case.name: case for case in group.cases if case.name in ("nginx", "envoy")}
-    return [_row(case, base.get("nginx"), base.get("envoy")) for case in group.cases]
+    few = {case.name: case for case in group.cases if case.subject.routes == FEW}
+    return [
+        _row(case, base.get("nginx"), base.get("envoy"))
+        | {"ratio_to_50_routes": _rounded(case.ratio_to(few.get(case.name)))}
+        for case in group.cases
+    ]
 
 
 def _row(case: Case, nginx: Case | None, envoy: Case | None) -> Row:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.facade import cost, traffic
 from bench.facade.load import Load, LoadError, drive, must_be_same
-from bench.facade.ours import counters
+from bench.facade.ours import counters, shadow_at_work
 from bench.facade.subject import Subject
 from bench.facade.traffic import Ask
 
@@ -65,7 +65,9 @@ class Course:
     def run(self, title: str, cases: Sequence[Case], rounds: int, seconds: int) -> None:
         """Every case once a round; LoadError when an answer was wrong."""
         for case in cases:
-            case.checked = case.checked or self._drive(case, 1, check=True)
+            if case.checked is None:
+                with shadow_at_work(case.subject, case.ask.route):
+                    case.checked = self._drive(case, 1, check=True)
         for number in range(rounds):
             for case in cases:
                 case.windows.append(self._window(case, seconds))
@@ -74,16 +76,18 @@ class Course:
 
     def ask(self, case: Case, seconds: int) -> int:
         """Ask and measure nothing; how much was answered."""
-        return self._drive(case, seconds).requests
+        with shadow_at_work(case.subject, case.ask.route):
+            return self._drive(case, seconds).requests
 
     def _window(self, case: Case, seconds: int) -> Window:
         subject = case.subject
         time.sleep(_SETTLE)
         counted = _counted(subject)
         beside = cost.run_times(subject.shadow.pid) if subject.shadow else {}
-        before = cost.run_times(subject.process.pid)
-        load = self._drive(case, seconds)
-        spent = cost.spent(before, cost.run_times(subject.process.pid))
+        with shadow_at_work(subject, case.ask.route):
+            before = cost.run_times(subject.process.pid)
+            load = self._drive(case, seconds)
+            spent = cost.spent(before, cost.run_times(subject.process.pid))
         besides = cost.spent(beside, cost.run_times(subject.shadow.pid)) if subject.shadow else 0
         assert case.checked is not None
         must_be_same(case.checked, load)

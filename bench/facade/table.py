@@ -11,6 +11,7 @@ from bench.facade.traffic import LARGE
 
 _BEGIN = "<!-- generated from bench/results/facade.json: begin -->"
 _END = "<!-- generated from bench/results/facade.json: end -->"
+_RATIOS = ("ratio_to_nginx", "ratio_to_envoy", "ratio_to_50_routes")
 _NAMES: Mapping[str, str] = {
     "nginx": "nginx",
     "envoy": "Envoy",
@@ -48,12 +49,12 @@ def _where(document: Mapping[str, Any]) -> str:
 
 def _costs(document: Mapping[str, Any]) -> str:
     lines = [
-        "| proxy | asked | µs per request (lowest–highest round) | times nginx | times Envoy |",
-        "|---|---|---:|---:|---:|",
+        "| proxy | asked | µs per request (lowest–highest round) | times nginx | Envoy | 50 routes |",
+        "|---|---|---:|---:|---:|---:|",
     ]
     for case in document["cases"]:
         spread = f"{case['cpu_us_lowest']:.1f}–{case['cpu_us_highest']:.1f}"
-        ratios = " | ".join(_ratio(case[name]) for name in ("ratio_to_nginx", "ratio_to_envoy"))
+        ratios = " | ".join(_ratio(case.get(name)) for name in _RATIOS)
         name = _NAMES.get(case["name"], case["name"])
         lines.append(f"| {name} | {_asked(case)} | {case['cpu_us_per_request']:.1f} ({spread}) | {ratios} |")
     return "\n".join([*lines, ""])

@@ -81,7 +81,7 @@ def test_envoy_may_be_absent() -> None:
     for case in document["cases"]:
         case["ratio_to_envoy"] = None
     assert problems(document) == []
-    assert "| 1.50 | – |" in table(document)
+    assert "| 1.50 | – | – |" in table(document)
 
 
 def test_the_table_has_a_line_for_each_case_and_each_proxy_at_a_fixed_rate() -> None:
