@@ -5,14 +5,21 @@ To differ from us is not to be unsafe: "wrong" is kept for what nobody can want,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from tests.hostile.backends import Received
-from tests.hostile.case import Case
+from tests.hostile.case import SLOT, Case, Close, Flood, HalfClose, Reset
 from tests.hostile.judge import Seen
+from tests.hostile.reading import END
 from tests.hostile.runner import Outcome
+
+_VERSION = re.compile(rb"\bHTTP/[0-9]")
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^\x00-\x20\x7f]+ HTTP/1\.[01]\Z")
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] [0-9]{3}(?: [\t\x20-\x7e\x80-\xff]*)?\Z")
+_FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\Z")
 
 
 class Did(StrEnum):
@@ -30,7 +37,8 @@ MEANING = {
     Did.CLEAN: """passed on in a form that can be read in one way only: each upstream request
   well-formed, never more of them than the client sent, bodies and answers whole and right""",
     Did.OTHERWISE: """passed on in a form that can be read in one way only, but not as the case wants it:
-  a field that we delete is kept, a target is rewritten, an answer is changed, the client waits longer""",
+  what stands behind a request that we refuse is read as the next one, a field that we delete is kept, a
+  target is rewritten, an answer is changed, the client waits longer""",
     Did.WRONG: """an upstream got bytes that a strict reader cannot take for a request, or a request that
   nobody sent, or a broken body as a whole one; or the client got such an answer, or bytes that
   belong to none""",
@@ -59,7 +67,7 @@ def verdict(outcome: Outcome) -> Verdict:
 def did(outcome: Outcome) -> Did:
     """The word for an outcome."""
     case, seen = outcome.case, outcome.seen
-    if any(wrongs(case, seen)):
+    if not outcome.passed and any(wrongs(case, seen)):
         return Did.WRONG
     if _refused(case, seen):
         return Did.REFUSED
@@ -67,7 +75,9 @@ def did(outcome: Outcome) -> Did:
         return Did.CLEAN
     wants_refusal = any(answer.refusal for answer in case.expect.answers)
     answered = bool(seen.answers) and all(got.status < 400 and got.whole for got in seen.answers)
-    return Did.CLEAN if wants_refusal and answered and not seen.fault else Did.OTHERWISE
+    several = len(seen.requests) > 1
+    doubtful = bool(seen.fault) or any(got.fault for got in seen.requests)
+    return Did.CLEAN if wants_refusal and answered and not several and not doubtful else Did.OTHERWISE
 
 
 def wrongs(case: Case, seen: Seen) -> Iterator[str]:
@@ -76,18 +86,23 @@ def wrongs(case: Case, seen: Seen) -> Iterator[str]:
     yield from _wrong_answers(case, seen)
 
 
+def messages(case: Case) -> int:
+    """How many requests the most generous reader finds in what the client sends."""
+    sent = b"".join(step if isinstance(step, bytes) else b"" for step in case.send)
+    floods = sum(step.times for step in case.send if isinstance(step, Flood))
+    return max(len(case.expect.answers), len(case.expect.upstream), len(_VERSION.findall(sent)) + floods)
+
+
 def _wrong_requests(case: Case, requests: list[Received]) -> Iterator[str]:
-    wanted = case.expect.upstream
-    messages = max(len(case.expect.answers), len(wanted))
-    if len(requests) > messages:
-        yield f"{len(requests)} requests reached an upstream, {messages} were sent"
-    for got, expected in zip(requests, wanted, strict=False):
+    if len(requests) > messages(case):
+        yield f"{len(requests)} requests reached an upstream, {messages(case)} were sent at most"
+    for got, expected in zip(requests, case.expect.upstream, strict=False):
         if got.complete and not expected.complete:
             yield "a body that broke off reached an upstream as a whole one"
-        if got.complete and expected.complete and got.tunnelled and not expected.tunnelled:
+        if got.tunnelled and not expected.tunnelled:
             yield "bytes went through a tunnel that nobody may open"
     for got in requests:
-        if got.fault:
+        if got.fault and not _legal(got.raw, _REQUEST_LINE):
             yield f"an upstream got what is no request: {got.fault}"
         if got.early:
             yield f"{got.early[:40]!r} came to an upstream after the request, before its answer"
@@ -95,33 +110,51 @@ def _wrong_requests(case: Case, requests: list[Received]) -> Iterator[str]:
 
 def _wrong_answers(case: Case, seen: Seen) -> Iterator[str]:
     if seen.fault.startswith("the client got a malformed") and not _plain_refusal(seen):
-        yield seen.fault[:160]
-    if len(seen.answers) > len(case.expect.answers):
-        yield f"{len(seen.answers)} answers to {len(case.expect.answers)} requests"
-    if seen.rest and not case.expect.tail:
+        if not _legal(seen.raw.partition(END)[0] + END, _STATUS_LINE):
+            yield seen.fault[:160]
+    elif sum(got.status < 400 for got in seen.answers) > messages(case):
+        yield f"{len(seen.answers)} answers to {messages(case)} requests"
+    elif seen.rest and not case.expect.tail and not _of_0_9(case, seen):
         yield f"after the last answer the client got {seen.rest[:40]!r}"
     for got, wanted in zip(seen.answers, case.expect.answers, strict=False):
         if got.status >= 400:
             continue
-        if got.whole and not wanted.whole:
+        if got.whole and not wanted.whole and _breaks_off(case):
             yield "an answer that broke off reached the client as a whole one"
-        if (
-            wanted.body is not None
-            and not wanted.refusal
-            and got.whole
-            and not _same(case, got.body, wanted.body)
-        ):
+        told = wanted.body is not None and not wanted.refusal and wanted.whole
+        if told and got.whole and not _same(case, got.body, wanted.body or b""):
             yield f"the client got another body, {got.body[:40]!r}"
+
+
+def _legal(raw: bytes, first: re.Pattern[bytes]) -> bool:
+    """Whether a head is one by the letter of RFC 9112, though careful senders write it otherwise."""
+    lines = raw.removesuffix(END).split(b"\r\n")
+    hosts = sum(line.lower().startswith(b"host:") for line in lines)
+    return (
+        bool(first.match(lines[0]))
+        and all(map(_FIELD.match, lines[1:]))
+        and (hosts == 1 or first is _STATUS_LINE)
+    )
+
+
+def _of_0_9(case: Case, seen: Seen) -> bool:
+    """An answer without a head, as HTTP/0.9 has it, to whom may have asked for one."""
+    return not case.answers and not seen.answers and not seen.raw.startswith(b"HTTP/")
+
+
+def _breaks_off(case: Case) -> bool:
+    """Whether the upstream hangs up in its answer: else it is whole to somebody who reads it generously."""
+    return any(isinstance(act, Close | Reset | HalfClose) for play in case.answers for act in play.acts)
 
 
 def _same(case: Case, got: bytes, wanted: bytes) -> bool:
     """Compared without the case's number, which is not known here."""
-    return len(got) == len(wanted) and (got == case.fill(wanted, None) or b"$$$" in wanted)
+    return len(got) == len(wanted) and (got == case.fill(wanted, None) or SLOT in wanted)
 
 
 def _refused(case: Case, seen: Seen) -> bool:
     expected = len(case.expect.upstream)
-    if sum(got.complete for got in seen.requests) > expected:
+    if sum(got.complete for got in seen.requests) > expected or any(got.fault for got in seen.requests):
         return False
     if seen.answers:
         last = seen.answers[-1]

@@ -103,7 +103,8 @@ def _envoy(home: Path, port: int, backends: Backends) -> list[str]:
 
 def _aiohttp(_home: Path, port: int, backends: Backends) -> list[str]:
     service = dict.fromkeys(("/live/", "/wslive/", "/canary/", "/some/", "/item/", "/list"), "service")
-    own = {f"/own/{at:03d}/": f"own {at:03d}" for at in range(backends.slots)}
+    numbers = [f"{at:03d}" for at in range(backends.slots)]
+    own = {f"/{kind}/{number}/": f"own {number}" for kind in ("own", "fall") for number in numbers}
     routes = {
         prefix: int(_port(backends, name)) for prefix, name in {"/": "legacy", **service, **own}.items()
     }

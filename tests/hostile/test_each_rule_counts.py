@@ -45,7 +45,7 @@ def _facade_without(removal: Removal, directory: Path, backends: Backends) -> It
 def _outcomes(removal: Removal, directory: Path) -> list[Outcome]:
     cases = [case for case in corpus() if case.rule == removal.rule and not case.alone]
     with (
-        Backends(sum(case.own for case in cases)) as backends,
+        Backends() as backends,
         _facade_without(removal, directory, backends) as running,
     ):
         return run(("127.0.0.1", running.port), backends, [*cases, PLAIN])

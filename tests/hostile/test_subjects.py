@@ -31,7 +31,7 @@ SUBJECTS = [
 def test_it_passes_ordinary_requests_on(subject: Subject, tmp_path: Path) -> None:
     with Backends(4) as backends, ExitStack() as running:
         port = subject.start(tmp_path, backends, running).port
-        outcomes = run(("127.0.0.1", port), backends, ORDINARY, ours=False)
+        outcomes = run(("127.0.0.1", port), backends, ORDINARY, ours=False, at_once=2)
     assert [outcome.saw for outcome in outcomes if not outcome.passed] == []
 
 
