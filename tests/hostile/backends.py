@@ -215,7 +215,7 @@ class _Exchange:
         if isinstance(act, bytes):
             if self._got.complete and not self._got.tunnelled:
                 self._got.early = bytes(wire.data)
-            await wire.send(record.case.fill(act, record.slot))
+            await wire.send(record.case.fill(act, record.slot), whole=not record.case.split)
         elif isinstance(act, Pause):
             await asyncio.sleep(act.seconds)
         elif isinstance(act, Body):

@@ -131,12 +131,13 @@ def owned(
     closed: bool | None = None,
     only_ours: bool = False,
     within: float | None = None,
+    split: bool = True,
 ) -> Case:
     """A case with an upstream for itself; `requests`: how many it must get, where nothing more is said."""
     steps = send if isinstance(send, tuple) else (send,)
     wanted = tuple(Upstream() for _ in range(requests)) if upstream is None else upstream
     expect = Expect(answers, wanted, closed, connections, within=within)
-    return Case(name, rule, about, steps, expect, plays, only_ours, own=True)
+    return Case(name, rule, about, steps, expect, plays, only_ours, own=True, split=split)
 
 
 def thrice(one: bytes, pause: float = 0.05) -> tuple[Step, ...]:

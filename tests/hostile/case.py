@@ -1,9 +1,9 @@
 """A hostile case: what a client sends, what the scripted upstream does, and what must be seen on both sides.
 
-Black box: a case knows nothing of the facade but its address. In all bytes of a case `TOKEN` stands for its own
-mark, by which the upstreams know whose request came, and `SLOT` for the number of the upstream that the case
-has for itself; both are replaced by texts of the same length, so lengths stay true. In what a client sends
-`VIA` stands for the name under which the proxy added itself to Via in its answers so far.
+Black box: a case knows nothing of the facade but its address. In all bytes of a case `TOKEN` stands for its
+own mark, by which the upstreams know whose request came, and `SLOT` for the number of the upstream that the
+case has for itself; both are replaced by texts of the same length, so lengths stay true. In what a client
+sends `VIA` stands for the name under which the proxy added itself to Via in its answers so far.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ class Answer:
     """A final answer as the client must get it; None means that anything is right.
 
     `has`: fields with exactly these values in this order; `lacks`: fields that must not be there. `whole`
-    False: visibly cut. `code`: the problem's, one of these. `interim`: statuses that came before it. `or_502`:
-    a plain 502 is as right, where it depends on the reads whether the answer had begun.
+    False: visibly cut. `code`: the problem's, one of these. `interim`: statuses that came before it.
+    `or_502`: a plain 502 is as right, where it depends on the reads whether the answer had begun.
     """
 
     status: int | tuple[int, ...] = 200
@@ -129,8 +129,9 @@ class Answer:
 class Upstream:
     """A request as an upstream must get it; `head` is compared byte by byte, and is our facade's alone.
 
-    In `head` our pseudonym in Via is written `strangler-*`, an id that we made `*`. `body` is compared as decoded. `complete` False:
-    the upstream must see that the body broke off. `to`: "legacy", "service" or "own".
+    In `head` our pseudonym in Via is written `strangler-*`, an id that we made `*`. `body` is compared as
+    decoded. `complete` False: the upstream must see that the body broke off. `to`: "legacy", "service" or
+    "own".
     """
 
     line: bytes | None = None
@@ -149,9 +150,9 @@ class Expect:
 
     `closed`: whether the last client connection is ended by the facade. `connections`: how many upstream
     connections were used, where the case has an upstream for itself. `tail`: raw bytes after the last answer
-    (a tunnel's). `most_sent`: how many bytes at most the client got rid of before it was answered, `within`: in
-    how many seconds all was over. `may_break_off`: requests besides, whose bodies visibly broke off, are right.
-    `any_answer`: what the client gets does not matter.
+    (a tunnel's). `most_sent`: how many bytes at most the client got rid of before it was answered, `within`:
+    in how many seconds all was over. `may_break_off`: requests besides, whose bodies visibly broke off, are
+    right. `any_answer`: what the client gets does not matter.
     """
 
     answers: tuple[Answer, ...] = ()
@@ -169,8 +170,9 @@ class Expect:
 class Case:
     """One case; `rule` is a slug of `rules.py`, `only_ours`: it means nothing to another proxy.
 
-    `answers` are the plays by order of the case's requests; a request beyond them gets a plain 200. `own`: the
-    case has an upstream for itself. `alone`: no other case runs meanwhile.
+    `answers` are the plays by order of the case's requests; a request beyond them gets a plain 200. `own`:
+    the case has an upstream for itself. `alone`: no other case runs meanwhile. `split` False: too large, or
+    about bytes that come together; both ends send whole, always.
     """
 
     name: str
@@ -182,7 +184,7 @@ class Case:
     only_ours: bool = False
     own: bool = False
     alone: bool = False
-    split: bool = True  # False: too large, or about time; it is run whole in both passes
+    split: bool = True
 
     @property
     def token(self) -> bytes:

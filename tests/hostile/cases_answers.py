@@ -32,7 +32,10 @@ _FRAMINGS: dict[str, tuple[list[str], bytes]] = {
     "chunked twice": (["Transfer-Encoding: chunked, chunked"], chunked(b"ok")),
     "identity and a length": (["Transfer-Encoding: identity", "Content-Length: 2"], b"ok"),
     "two lines of chunked": (["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], chunked(b"ok")),
-    "gzip and chunked on two lines": (["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"], chunked(b"ok")),
+    "gzip and chunked on two lines": (
+        ["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"],
+        chunked(b"ok"),
+    ),
     "coding behind a blank": (["Transfer-Encoding : chunked"], chunked(b"ok")),
 }  # fmt: skip
 

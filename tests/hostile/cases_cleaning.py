@@ -29,8 +29,10 @@ _INTERNAL = (
 _FORWARDING = (
     "Forwarded: for=6.6.6.6", "X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: 127.0.0.1, 6.6.6.6",
     "x-forwarded-for: 6.6.6.6", "X_Forwarded_For: 6.6.6.6", "X-Forwarded_For: 6.6.6.6",
-    "X-Forwarded-Host: evil.test", "X-Forwarded-Proto: https", "X-Forwarded-Port: 1", "X-Forwarded-Prefix: /a",
-    "X-Forwarded-User: root", "X-Forwarded-Scheme: https", "X-Forwarded-Server: a", "X-Forwarded: for=6.6.6.6",
+    "X-Forwarded-Host: evil.test", "X-Forwarded-Proto: https", "X-Forwarded-Port: 1",
+    "X-Forwarded-Prefix: /a",
+    "X-Forwarded-User: root", "X-Forwarded-Scheme: https", "X-Forwarded-Server: a",
+    "X-Forwarded: for=6.6.6.6",
     "X-Real-IP: 6.6.6.6", "X-Client-IP: 6.6.6.6", "True-Client-IP: 6.6.6.6", "X-Cluster-Client-IP: 6.6.6.6",
     "CF-Connecting-IP: 6.6.6.6", "Fastly-Client-IP: 6.6.6.6", "X-Original-Forwarded-For: 6.6.6.6",
     "X-Original-Host: evil.test", "X-ProxyUser-IP: 6.6.6.6",

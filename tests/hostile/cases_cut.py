@@ -1,9 +1,9 @@
-"""Upstreams that break off or interrupt themselves: interim answers, silence, and answers that end too early."""
+"""Upstreams that interrupt themselves or break off: interim answers, silence, and early ends."""
 
 from __future__ import annotations
 
 from tests.hostile.build import OWN, chunked, ok, owned, play, refused, request
-from tests.hostile.case import Answer, Case, Close, HalfClose, Pause, Play, Reset
+from tests.hostile.case import Act, Answer, Case, Close, HalfClose, Pause, Play, Reset
 
 _CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _LAST = b"0\r\n\r\n"
@@ -91,7 +91,7 @@ def _interim() -> list[Case]:
 
 def _nothing() -> list[Case]:
     found = []
-    for name, acts in {
+    nothing: dict[str, tuple[Act, ...]] = {
         "closes": (Close(),),
         "resets": (Reset(),),
         "closes in the line": (b"HTTP/1.1 2", Close()),
@@ -102,7 +102,8 @@ def _nothing() -> list[Case]:
         "speaks TLS": (b"\x15\x03\x01\0\2\2\x46", Pause(0.05), Close()),
         "sends zeros": (b"\0" * 500, Close()),
         "sends blank lines": (b"\r\n" * 50_000, Close()),
-    }.items():
+    }
+    for name, acts in nothing.items():
         about = "There is no answer, and the client is told so."
         found.append(
             owned(f"nothing: {name}", "answer_line", about, request("GET", OWN), (Play(acts),), refused(502))
@@ -124,6 +125,7 @@ def _nothing() -> list[Case]:
 def _cut() -> list[Case]:
     """The client must see that something is missing."""
     found = []
+    ends: dict[str, Act] = {"FIN": HalfClose(), "close": Close(), "RST": Reset()}
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
     for name, acts in {
         "a length": (head + b"hello",),
@@ -139,7 +141,7 @@ def _cut() -> list[Case]:
         "a trailer": (_CHUNKS + b"5\r\nhello\r\n0\r\nX-T: 1\r\n",),
         "no chunk": (_CHUNKS,),
     }.items():
-        for end, act in {"FIN": HalfClose(), "close": Close(), "RST": Reset()}.items():
+        for end, act in ends.items():
             plays = (Play((*acts, Pause(0.1), act)),)
             about = "What has begun is never completed by us."
             answer = Answer(200, whole=False, or_502=True)
@@ -176,5 +178,8 @@ def _cut_chunks() -> list[Case]:
         for how, acts in {"": (_CHUNKS + body,), ", late": (_CHUNKS, Pause(0.1), body)}.items():
             if how and rule == "chunk_limits":
                 continue
-            found.append(owned(f"cut: {name}{how}", rule, about, request("GET", OWN), (Play(acts),), answer))
+            plays = (Play(acts),)
+            found.append(
+                owned(f"cut: {name}{how}", rule, about, request("GET", OWN), plays, answer, within=5.0)
+            )
     return found

@@ -98,6 +98,7 @@ def _expect() -> list[Case]:
 
 def _half_closes() -> list[Case]:
     found = []
+    steps: tuple[Step, ...]
     slow = (Play((Pause(0.3), ok(b"slow"))),)
     for name, one in {
         "a GET": request("GET", OWN),
@@ -129,13 +130,16 @@ def _half_closes() -> list[Case]:
         steps = (start, HalfClose()) if start else (HalfClose(),)
         about = "There is no request."
         expect = Expect(closed=True, any_answer=True)
-        found.append(Case(f"half-close: behind {name}", "half_close", about, steps, expect))
+        found.append(
+            Case(f"half-close: behind {name}", "half_close", about, steps, expect, alone=len(start) < 3)
+        )
     return found
 
 
 def _broken() -> list[Case]:
     """The upstream must see that it has not got everything: a length that is short, or no last chunk."""
     found = []
+    ends: dict[str, Step] = {"FIN": HalfClose(), "close": Close(), "RST": Reset()}
     length = request("POST", AT, "Content-Length: 10") + b"hello"
     chunks = request("POST", AT, "Transfer-Encoding: chunked")
     for name, one in {
@@ -150,7 +154,7 @@ def _broken() -> list[Case]:
         "all but the last byte": chunks + b"5\r\nhello\r\n0\r\n\r",
         "half of a trailer": chunks + b"5\r\nhello\r\n0\r\nX-T: 1\r\n",
     }.items():
-        for end, step in {"FIN": HalfClose(), "close": Close(), "RST": Reset()}.items():
+        for end, step in ends.items():
             steps: tuple[Step, ...] = (one, Pause(0.15), step, Pause(0.15))
             about = "A body that broke off is never completed by us."
             expect = Expect(any_answer=True, may_break_off=True, closed=True)
@@ -175,7 +179,7 @@ def _early() -> list[Case]:
     first = play(ok(b"early"), early=True)
     steps = (fits, Read(1), b"world" + request("GET", f"{OWN}/next"))
     expect = Expect((Answer(200, b"early"),), (), True, may_break_off=True)
-    about = "The rest of a body is not the next request, nor is what follows it answered on a doubtful connection."
+    about = "The rest of a body is not the next request, and what follows it is nobody's."
     found.append(Case("early: the rest comes later", "reuse", about, steps, expect, (first,), own=True))
     refuses = Play((Close(),), early=True)
     expect = Expect((refused(502),), (), None, may_break_off=True)

@@ -67,10 +67,18 @@ _REFUSED: dict[str, tuple[list[str], bytes, tuple[int, ...]]] = {
     "chunked behind a vertical tab": (["Transfer-Encoding: \x0bchunked"], _LAST, (400, 501)),
     "chunked behind a no-break space": (["Transfer-Encoding: \xa0chunked"], _LAST, (400, 501)),
     "chunked behind a NUL": (["Transfer-Encoding: \x00chunked"], _LAST, (400, 501)),
-    "chunked with a Kelvin sign": (["Transfer-Encoding: chun\u212aed".replace("\u212a", "\xe2\x84\xaa")], _LAST, (400, 501)),
+    "chunked with a Kelvin sign": (["Transfer-Encoding: chun\xe2\x84\xaaed"], _LAST, (400, 501)),
     "two lines of chunked": (["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], _LAST, (400, 501)),
-    "chunked, identity on two lines": (["Transfer-Encoding: chunked", "Transfer-Encoding: identity"], _LAST, (400, 501)),
-    "gzip, chunked on two lines": (["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"], _LAST, (400, 501)),
+    "chunked, identity on two lines": (
+        ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
+        _LAST,
+        (400, 501),
+    ),
+    "gzip, chunked on two lines": (
+        ["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"],
+        _LAST,
+        (400, 501),
+    ),
     "coding behind a blank": (["Transfer-Encoding : chunked"], _LAST, (400,)),
     "coding behind a tab": (["Transfer-Encoding\t: chunked"], _LAST, (400,)),
     "length behind a blank": (["Content-Length : 3"], b"abc", (400,)),
@@ -154,7 +162,6 @@ def _odd_bodies() -> list[Case]:
     chunks = b"5\r\nhello\r\n0\r\n\r\n"
     found = []
     for name, header in {
-        "as it is": "Transfer-Encoding: chunked",
         "in capitals": "TRANSFER-ENCODING: CHUNKED",
         "behind two blanks": "Transfer-Encoding:  chunked",
     }.items():

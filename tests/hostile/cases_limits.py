@@ -85,7 +85,7 @@ def _floods() -> list[Case]:
     }.items():
         steps: tuple[Step, ...] = (begin, Flood(unit, 800))
         answer = Answer((400, 414, 431, 501, 505), refusal=True)
-        expect = Expect((answer,), (), True, most_sent=12_000_000, within=10.0)
+        expect = Expect((answer,), (), True, most_sent=25_000_000, within=10.0)
         about = "It is refused when it is too large, not when it has come."
         found.append(Case(f"flood: {name}", "head_limits", about, steps, expect, alone=True, split=False))
     return found
@@ -142,6 +142,7 @@ def _order() -> list[Case]:
 
 def _partial() -> list[Case]:
     found = []
+    steps: tuple[Step, ...]
     two = request("GET", f"{AT}/1") + request("GET", f"{AT}/2")
     wanted = (Upstream(head=sent("GET", f"{AT}/1")), Upstream(head=sent("GET", f"{AT}/2")))
     half = len(request("GET", f"{AT}/1"))
@@ -195,7 +196,7 @@ def _ends() -> list[Case]:
                 closed=True,
             )
         )
-    about = "A refusal that leaves no doubt about the rest keeps the connection, or ends it: no answer is lost or swapped."
+    about = "It is refused, and nothing else happens."
     steps = (request("BREW"), Read(1), Close())
     expect = Expect((refused_method(),), ())
     found.append(Case("pipeline: an unknown method and nothing", "methods", about, steps, expect))

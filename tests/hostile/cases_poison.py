@@ -20,7 +20,7 @@ def cases() -> list[Case]:
 
 
 def _poisons() -> list[Case]:
-    """Bytes that nobody asked for: no client ever sees one, and that upstream's connections are not trusted."""
+    """No client ever sees one of them, and each request after them gets a connection of its own."""
     found = []
     start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     about = "One unasked byte, and each request gets a connection of its own."
@@ -56,7 +56,7 @@ def _poisons() -> list[Case]:
             )
         )
     two = (_GET + _GET,)
-    plays = (play(ok(b"clean") + _POISON), play(ok(b"clean")))
+    plays = (play(ok(b"clean") + _POISON), play(ok(b"clean")), play(ok(b"clean")))
     about = "The next request is here already: it is not answered with what was left over."
     found.append(
         owned(
@@ -70,6 +70,7 @@ def _poisons() -> list[Case]:
             requests=2,
             connections=2,
             closed=False,
+            split=False,
         )
     )
     plays = (play(ok(b"clean")), play(ok(b"clean") + _POISON), play(ok(b"clean")))

@@ -9,6 +9,7 @@ _GET = request("GET", OWN)
 _HEAD = request("HEAD", OWN)
 _POST = request("POST", OWN, body=b"hello")
 _POISON = ok(b"poison", "Set-Cookie: session=of-somebody-else")
+_ENDS: dict[str, Act] = {"closes": Close(), "resets": Reset()}
 _CLEAN = Answer(200, b"clean", lacks=("Set-Cookie",))
 
 
@@ -188,7 +189,7 @@ def _retries() -> list[Case]:
     found = []
     first, again = play(ok(b"clean")), play(ok(b"clean"))
     for name, one in {"GET": _GET, "HEAD": _HEAD}.items():
-        for how, end in {"closes": Close(), "resets": Reset()}.items():
+        for how, end in _ENDS.items():
             steps: tuple[Step, ...] = (_GET, Read(1), one)
             second = again if one is _GET else play(b"HTTP/1.1 200 OK\r\n\r\n")
             seen = _CLEAN if one is _GET else Answer(200, b"", no_body=True)
@@ -234,7 +235,7 @@ def _never_twice() -> list[Case]:
         "POST in chunks": (request("POST", OWN, "Transfer-Encoding: chunked") + chunked(b"hello"), b"hello"),
         "GET with a body": (request("GET", OWN, body=b"hello"), b"hello"),
     }.items():
-        for how, end in {"closes": Close(), "resets": Reset()}.items():
+        for how, end in _ENDS.items():
             steps: tuple[Step, ...] = (_GET, Read(1), one)
             wanted = (Upstream(), Upstream(body=body))
             about = "It may have been carried out: it is never sent twice."
@@ -270,19 +271,6 @@ def _never_twice() -> list[Case]:
                 _CLEAN,
                 refused(502),
                 requests=2,
-            )
-        )
-    for name, act in {"closes": Close(), "resets": Reset()}.items():
-        acts: tuple[Act, ...] = (act,)
-        about = "A new connection is not dead from waiting: whoever ends it has seen the request."
-        found.append(
-            owned(
-                f"never twice: GET on a new connection, the upstream {name}",
-                "retry",
-                about,
-                _GET,
-                (Play(acts),),
-                refused(502),
             )
         )
     steps = (request("POST", OWN, "Content-Length: 10") + b"hello", Pause(0.1), b"world")

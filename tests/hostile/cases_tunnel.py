@@ -80,11 +80,19 @@ def _tunnels() -> list[Case]:
     )
     big = bytes(range(256)) * 2000
     found += [smuggled, _tunnel("500 KB", about, (_ASKED, Read(1), big), echo, _carrying(big), big)]
-    for name, step in {"FIN": HalfClose(), "close": Close(), "RST": Reset()}.items():
-        steps = (_ASKED, Read(1), b"\x81\x05hello", Pause(0.1), step, Pause(0.2))
+    ends: dict[str, Step] = {"FIN": HalfClose(), "close": Close(), "RST": Reset()}
+    for name, step in ends.items():
+        until_the_end: tuple[Step, ...] = (_ASKED, Read(1), b"\x81\x05hello", Pause(0.1), step, Pause(0.2))
         expect = Expect(upstream=(wanted,), any_answer=True)
         found.append(
-            Case(f"tunnel: the client's {name}", "tunnel", "The upstream hears of it.", steps, expect, echo)
+            Case(
+                f"tunnel: the client's {name}",
+                "tunnel",
+                "The upstream hears of it.",
+                until_the_end,
+                expect,
+                echo,
+            )
         )
     ends = (Play((_GOOD, b"\x88\x00", Close())),)
     expect = Expect((_TUNNEL,), (Upstream(),), True, tail=b"\x88\x00")

@@ -17,7 +17,7 @@ def facade_for(directory: Path, backends: Backends, *, workers: int = 1) -> Iter
     """A running facade in front of `backends`; it must have had no defect."""
     port, admin_port = free_port(), free_port()
     write_plan(directory, backends, port, admin_port)
-    running = start_facade(directory, (port, admin_port), {"STRANGLER_FACADE_UPSTREAM_IDLE": "1"})
+    running = start_facade(directory, (port, admin_port), workers=workers)
     try:
         yield running
         assert '"event": "defect"' not in running.log(), running.log()

@@ -8,7 +8,6 @@ from pathlib import Path
 import orjson
 
 from migration.bootstrap import open_ledger
-from migration.core import plan_keys
 from migration.core.flag_edits import empty_document, set_share
 from migration.core.stages import ReadStage
 from migration.ports import AuditEntry
@@ -63,7 +62,7 @@ def write_plan(directory: Path, backends: Backends, port: int, admin_port: int, 
     ]
     stages: dict[str, tuple[ReadStage, int]] = {}
     for name, (match, lines, stage, share) in _ROUTES.items():
-        text.append(_route("shop", name, match, _known(lines)))
+        text.append(_route("shop", name, match, lines))
         stages[f"shop.{name}"] = stage, share
     text.append('[slices.own]\nowner = "team"\nservice = "own000"\ndata = "import"\n')
     for at, url in enumerate(backends.own_urls):
@@ -81,12 +80,6 @@ def write_plan(directory: Path, backends: Backends, port: int, admin_port: int, 
     _write_rows(f"sqlite:///{directory}/.strangler/ledger.db", stages)
     _write_flags(directory / ".strangler" / "flags.json", stages)
     return path
-
-
-def _known(lines: str) -> str:
-    """The lines without a key that this checkout's plan does not know."""
-    known = {key.name for key in plan_keys.ROUTE.keys}
-    return lines if not lines or lines.split(" ")[0] in known else ""
 
 
 def _route(part: str, name: str, match: str, lines: str) -> str:

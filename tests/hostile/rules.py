@@ -25,11 +25,9 @@ RULES: dict[str, Rule] = {
         "Any upgrade but a GET to websocket on a route that allows it is removed; the body is framed by us.",
         _LLHTTP,
     ),
-    "tunnel": Rule(
-        "A tunnel begins after a validated 101; no byte of the client passes before it.", _LLHTTP
-    ),
+    "tunnel": Rule("A tunnel begins after a validated 101; no byte of the client passes before it.", _LLHTTP),
     "head_limits": Rule(
-        "A request's head is 64 KB and 100 fields at most, its target 8 KB (431, 414), counted before parsing.",
+        "A request's head is 64 KB and 100 fields at most, its target 8 KB (431, 414).",
         _LLHTTP,
     ),
     "chunk_limits": Rule(
@@ -55,9 +53,7 @@ RULES: dict[str, Rule] = {
     "leading_blank": Rule(
         "Blank lines before a request are few and CRLF; a bare CR or LF there is refused.", _LLHTTP
     ),
-    "head_bytes": Rule(
-        "Folded fields, bare CR, LF or NUL and blanks before a colon are refused.", _LLHTTP
-    ),
+    "head_bytes": Rule("Folded fields, bare CR, LF or NUL and blanks before a colon are refused.", _LLHTTP),
     "smuggling": Rule(
         "What could be read as one or as two requests is refused, and reaches no upstream.", _LLHTTP
     ),
@@ -77,7 +73,7 @@ RULES: dict[str, Rule] = {
         "Internal, identity and rewriting fields from outside are deleted, - and _ equal.", f"{_REQUEST}, 1"
     ),
     "underscores": Rule("Fields with an underscore are dropped.", f"{_REQUEST}, 1"),
-    "forwarding": Rule("Forwarding fields count from trusted peers alone, else are deleted.", f"{_REQUEST}, 1"),
+    "forwarding": Rule("Forwarding fields count from trusted peers alone.", f"{_REQUEST}, 1"),
     "override": Rule(
         "A method override makes a request unsafe: it is never retried or fallen back.", f"{_REQUEST}, 1"
     ),
@@ -95,11 +91,14 @@ RULES: dict[str, Rule] = {
     # 3: decide
     "why": Rule("The reason of a decision is told to bearers of the token alone.", f"{_REQUEST}, 3"),
     # 4: forward
-    "expect": Rule("Expect is answered by us and never forwarded; others than 100-continue: 417.", f"{_REQUEST}, 4"),
+    "expect": Rule(
+        "Expect is answered by us, never forwarded; another one is refused with 417.", f"{_REQUEST}, 4"
+    ),
     "interim": Rule("Interim answers and trailers: 1xx are handled, trailers dropped.", f"{_REQUEST}, 4"),
     "no_body": Rule("HEAD, 204 and 304 carry no body, whatever the upstream says.", f"{_REQUEST}, 4"),
     "half_close": Rule(
-        "A half-close after a whole request is answered; in mid-body it aborts the upstream.", f"{_REQUEST}, 4"
+        "A half-close after a whole request is answered, in mid-body it aborts the upstream.",
+        f"{_REQUEST}, 4",
     ),
     "methods": Rule("RFC 9110's methods and PATCH pass; others are refused with 501.", f"{_REQUEST}, 4"),
     "streaming": Rule("Bodies pass unchanged, whatever their pieces.", f"{_REQUEST}, 4"),
@@ -116,10 +115,12 @@ RULES: dict[str, Rule] = {
         "Only a safe request without a body is sent again, before its answer's first byte.", f"{_REQUEST}, 5"
     ),
     # 7: fallback
-    "fallback": Rule("Legacy answers safe requests when the service fails before its first byte.", f"{_REQUEST}, 7"),
+    "fallback": Rule(
+        "Legacy answers safe requests where the service fails before its first byte.", f"{_REQUEST}, 7"
+    ),
     "cut": Rule("An answer that had begun is visibly cut, never completed.", f"{_REQUEST}, 7"),
     # 8: caches and ranges
     "private": Rule("Canary answers are private.", f"{_REQUEST}, 8"),
     "etags": Rule("ETags carry their side in a canary, and come back without it.", f"{_REQUEST}, 8"),
     "ranges": Rule("A Range without a strong If-Range of a side is dropped in a canary.", f"{_REQUEST}, 8"),
-}  # fmt: skip
+}

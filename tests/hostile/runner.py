@@ -243,6 +243,7 @@ async def _flood(wire: Wire, data: bytes, times: int) -> None:
     for _ in range(times):
         if wire.ended is not None or wire.data:  # refused: whoever is answered stops sending
             return
+        await asyncio.sleep(0)  # so that an answer is seen as soon as it is there
         try:
             async with asyncio.timeout(5):
                 if not await wire.send(data):

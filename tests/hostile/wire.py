@@ -38,15 +38,16 @@ class Wire:
             return False
         return True
 
-    async def send(self, data: bytes) -> bool:
+    async def send(self, data: bytes, *, whole: bool = False) -> bool:
         """Send; False when the other side takes no more."""
+        split = self._split and not whole
         try:
-            for piece in pieces(data) if self._split else (data,):
+            for piece in pieces(data) if split else (data,):
                 if self.closed:
                     return False
                 await asyncio.get_running_loop().sock_sendall(self._socket, piece)
                 self.sent += len(piece)
-                if self._split:
+                if split:
                     await asyncio.sleep(0)
         except OSError:
             return False
