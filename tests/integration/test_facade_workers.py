@@ -288,6 +288,12 @@ def test_a_rolling_restart_under_load_loses_nothing(tmp_path: Path, legacy: RawU
         assert len(front.workers()) == 3
         assert _restarts(front, "asked") == 3
         assert not any(map(_alive, before))
+    with facade(tmp_path, legacy.url) as front:
+        front.process.send_signal(signal.SIGUSR1)
+        until(lambda: _restarts(front, "asked") == 1, "the roll")
+        os.kill(front.workers()[-1], signal.SIGKILL)
+        until(lambda: _restarts(front, "died") == 1, "a death after it")
+        assert ask(front.port, "GET", "/").body == b"legacy", "the socket is kept through both"
 
 
 def test_a_roll_lets_a_slow_answer_finish(tmp_path: Path) -> None:
@@ -309,6 +315,25 @@ def test_a_worker_that_is_asked_to_end_is_replaced_first(tmp_path: Path, legacy:
         visiting.some()
         assert visiting.lost == []
         assert _restarts(front, "asked") == 1
+
+
+def test_a_drain_answers_who_waits_in_the_queue_already(tmp_path: Path, legacy: RawUpstream) -> None:
+    with facade(tmp_path, legacy.url) as front:
+        (worker,) = front.workers()
+        os.kill(worker, signal.SIGSTOP)
+        waiting = [RawClient(front.port) for _ in range(100)]
+        for client in waiting:
+            client.send(request("GET", "/"))
+        front.process.send_signal(signal.SIGTERM)
+        until(lambda: '"event": "draining"' in front.log(), "the drain")
+        time.sleep(0.2)
+        os.kill(worker, signal.SIGCONT)
+        replies = [client.reply() for client in waiting]
+        assert [reply.body for reply in replies] == [b"legacy"] * 100
+        assert {reply.values("connection")[0] for reply in replies[50:]} == {"close"}
+        for client in waiting:
+            client.__exit__()
+        assert front.process.wait(10) == 0
 
 
 def test_a_drain_says_so_first_where_it_was_asked_to(tmp_path: Path, legacy: RawUpstream) -> None:
@@ -362,6 +387,24 @@ def test_a_rollback_reaches_all_workers_within_a_second(tmp_path: Path, legacy: 
 def _all_answer(front: Running, path: str, body: bytes) -> None:
     """With 30 connections, one of three workers gets none of them once in 190,000 times."""
     assert [ask(front.port, "GET", path, "X-Key: k").body for _ in range(30)] == [body] * 30
+
+
+def test_workers_that_cannot_start_end_the_facade_with_a_sentence(
+    tmp_path: Path, legacy: RawUpstream
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "uvloop.py").write_text("raise SystemExit('no loop here')", "utf-8")
+    port, _ = write_plan(tmp_path, legacy.url, legacy.url)
+    ended = subprocess.run(
+        [sys.executable, "-m", "facade", str(tmp_path / "plan.toml"), "--workers", "2"],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(tmp_path / "broken")}, capture_output=True, timeout=30,
+        check=False,
+    )  # fmt: skip
+    assert ended.returncode == 3
+    said = ended.stderr.decode().splitlines()
+    assert "no loop here" in said
+    assert said[-1].startswith("worker 0 ended 3 times before it served a request")
+    assert not _takes(port)
 
 
 def test_a_number_of_workers_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
