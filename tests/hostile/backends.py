@@ -13,7 +13,7 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from tests.hostile.case import OK, Act, Body, Case, Close, Echo, HalfClose, Pause, Play, Reset
+from tests.hostile.case import ASKED_HOST, OK, Act, Body, Case, Close, Echo, HalfClose, Pause, Play, Reset
 from tests.hostile.reading import END, Chunks, Head, Malformed, framing, request_head
 from tests.hostile.wire import Wire
 
@@ -215,7 +215,9 @@ class _Exchange:
         if isinstance(act, bytes):
             if self._got.complete and not self._got.tunnelled:
                 self._got.early = bytes(wire.data)
-            await wire.send(record.case.fill(act, record.slot), whole=not record.case.split)
+            host = self._got.head.values("host")[0].encode() if self._got.head is not None else b""
+            data = record.case.fill(act, record.slot).replace(ASKED_HOST, host)
+            await wire.send(data, whole=not record.case.split)
         elif isinstance(act, Pause):
             await asyncio.sleep(act.seconds)
         elif isinstance(act, Body):

@@ -13,6 +13,7 @@ FALL = "/fall/$$$/@@@@@@@@"  # the same upstream, and legacy answers where it fa
 LIVE = "/live/@@@@@@@@"  # the service answers, and legacy where it fails
 CANARY = "/canary/@@@@@@@@"  # the service answers everybody, in a canary
 SOME = "/some/@@@@@@@@"  # the service answers half of the keys
+NAMED = "/named/@@@@@@@@"  # the service, which is asked by its own name
 SOCKET = "/ws/@@@@@@@@"  # may become a WebSocket; its upstream is legacy
 INTERNAL = "/internal/@@@@@@@@"  # for insiders
 assert (TOKEN, SLOT) == (b"@@@@@@@@", b"$$$")

@@ -3,7 +3,8 @@
 Black box: a case knows nothing of the facade but its address. In all bytes of a case `TOKEN` stands for its
 own mark, by which the upstreams know whose request came, and `SLOT` for the number of the upstream that the
 case has for itself; both are replaced by texts of the same length, so lengths stay true. In what a client
-sends `VIA` stands for the name under which the proxy added itself to Via in its answers so far.
+sends `VIA` stands for the name under which the proxy added itself to Via in its answers so far; in what an
+upstream does `ASKED_HOST` stands for the Host it was asked for.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 TOKEN = b"@@@@@@@@"
 SLOT = b"$$$"
 VIA = b"~via~"
+ASKED_HOST = b"~host~"
 
 
 # What either end does with a connection; plain bytes are sent.

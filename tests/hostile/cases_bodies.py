@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tests.hostile.build import AT, OWN, chunked, ok, owned, passed, play, request, sent
-from tests.hostile.case import Answer, Case, Close, Pause, Play, Upstream
+from tests.hostile.build import AT, HOST, NAMED, OWN, chunked, ok, owned, passed, play, request, sent
+from tests.hostile.case import Answer, Case, Close, Expect, Pause, Play, Upstream
 
 
 def cases() -> list[Case]:
     """Every case of this subject."""
-    return [*_bodies_up(), *_bodies_down(), *_fields_down()]
+    return [*_bodies_up(), *_bodies_down(), *_fields_down(), *_own_names()]
 
 
 def _bodies_up() -> list[Case]:
@@ -171,5 +171,33 @@ def _fields_down() -> list[Case]:
                 Answer(200, b"ok"),
                 requests=2,
             )
+        )
+    return found
+
+
+def _own_names() -> list[Case]:
+    """The body is as long as the name is not: only fields are turned back."""
+    found = []
+    for name, (field, wanted) in {
+        "Location": ("Location: http://~host~/x?y#z", f"http://{HOST}/x?y#z"),
+        "Location in TLS": ("Location: https://~host~/x", f"http://{HOST}/x"),
+        "Location without a scheme": ("Location: //~host~/x", f"http://{HOST}/x"),
+        "Location without a path": ("Location: http://~host~", f"http://{HOST}"),
+        "a path as Location": ("Location: /x", "/x"),
+        "another host as Location": ("Location: http://other.test/x", "http://other.test/x"),
+        "a host that begins alike": ("Location: http://~host~.evil.test/x", None),
+        "a user in Location": ("Location: http://~host~@evil.test/x", None),
+        "Content-Location": ("Content-Location: http://~host~/x", f"http://{HOST}/x"),
+        "a cookie's domain": ("Set-Cookie: a=1; Domain=127.0.0.1; Path=/", "a=1; Path=/"),
+        "another cookie's domain": ("Set-Cookie: a=1; Domain=shop.test", "a=1; Domain=shop.test"),
+    }.items():
+        key = field.partition(":")[0]
+        answer = Answer(302, b"http://", has=((key, wanted),) if wanted is not None else ())
+        upstream = Upstream(has=(("X-Forwarded-Host", HOST),), to="service")
+        expect = Expect((answer,), (upstream,))
+        plays = (play(ok(b"http://", field, status="302 Found")),)
+        about = "A client is never sent to a name that is ours inside; other names stay."
+        found.append(
+            Case(f"own name: {name}", "own_name", about, (request("GET", NAMED),), expect, plays, True)
         )
     return found

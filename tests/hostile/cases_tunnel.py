@@ -94,10 +94,10 @@ def _tunnels() -> list[Case]:
                 echo,
             )
         )
-    ends = (Play((_GOOD, b"\x88\x00", Close())),)
+    closing = (Play((_GOOD, b"\x88\x00", Close())),)
     expect = Expect((_TUNNEL,), (Upstream(),), True, tail=b"\x88\x00")
     found.append(
-        Case("tunnel: the upstream's end", "tunnel", "The client hears of it.", (_ASKED,), expect, ends)
+        Case("tunnel: the upstream's end", "tunnel", "The client hears of it.", (_ASKED,), expect, closing)
     )
     for name, up in {
         "in other letters": ["CONNECTION: keep-alive, uPgRaDe", "UPGRADE: WebSocket"],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import orjson
@@ -10,7 +11,6 @@ import orjson
 from migration.bootstrap import open_ledger
 from migration.core.flag_edits import empty_document, set_share
 from migration.core.stages import ReadStage
-from migration.ports import AuditEntry
 from tests.hostile.backends import Backends
 
 _PLAN = """
@@ -29,11 +29,18 @@ admin_port = {admin_port}
 [services.shop]
 url = "{service}"
 timeout = "2s"
+[services.named]
+url = "{service}"
+timeout = "2s"
+host = "set"
 [slices.shop]
 owner = "team"
 service = "shop"
 data = "import"
 """
+_MOVE = (
+    "UPDATE route_state SET stage = ?, cap_pct = ?, applied_pct = ?, version = version + 1 WHERE route = ?"
+)
 # name: (match, further lines, stage, share)
 _ROUTES: dict[str, tuple[str, str, ReadStage, int]] = {
     "live": ("GET /live/{rest:path}", "", ReadStage.LIVE, 100),
@@ -41,6 +48,7 @@ _ROUTES: dict[str, tuple[str, str, ReadStage, int]] = {
     "canary": ("GET /canary/{rest:path}", "", ReadStage.CANARY, 100),
     "some": ("GET /some/{rest:path}", "", ReadStage.CANARY, 50),
     "internal": ("GET /internal/{rest:path}", 'visibility = "internal"', ReadStage.LEGACY, 0),
+    "named": ("GET /named/{rest:path}", 'service = "named"', ReadStage.LIVE, 100),
     "item": ("GET /item/{id:int}", "", ReadStage.LIVE, 100),
     "list": ("GET /list", "", ReadStage.LIVE, 100),
     "still": ("GET /still/{id:int}", "", ReadStage.LEGACY, 0),
@@ -77,7 +85,7 @@ def write_plan(directory: Path, backends: Backends, port: int, admin_port: int, 
     path = directory / "plan.toml"
     path.write_text("\n".join(text), "utf-8")
     (directory / ".strangler").mkdir(exist_ok=True)
-    _write_rows(f"sqlite:///{directory}/.strangler/ledger.db", stages)
+    _write_rows(directory / ".strangler" / "ledger.db", stages)
     _write_flags(directory / ".strangler" / "flags.json", stages)
     return path
 
@@ -86,20 +94,17 @@ def _route(part: str, name: str, match: str, lines: str) -> str:
     return f'[[slices.{part}.routes]]\nname = "{name}"\nmatch = "{match}"\n{lines}\n'
 
 
-def _write_rows(url: str, stages: dict[str, tuple[ReadStage, int]]) -> None:
-    ledger = open_ledger(url, create=True)
+def _write_rows(file: Path, stages: dict[str, tuple[ReadStage, int]]) -> None:
+    """All rows in one transaction: one for each would take as long as the cases."""
+    moved = {route: state for route, state in stages.items() if state[0] is not ReadStage.LEGACY}
+    ledger = open_ledger(f"sqlite:///{file}", create=True)
     try:
-        moved = {route: state for route, state in stages.items() if state[0] is not ReadStage.LEGACY}
-        ledger.ensure(list(moved))
-        rows = ledger.routes()
-        for route, (stage, share) in moved.items():
-            entry = AuditEntry("test", "shift", "the hostile suite", time.time())
-            ledger.change(
-                route, rows[route].version, stage=stage, cap_pct=share, applied_pct=share,
-                mirror_pct=0, hold=False, hold_reason="", audit=entry,
-            )  # fmt: skip
+        ledger.ensure(moved)
     finally:
         ledger.close()
+    rows = [(stage.value, share, share, route) for route, (stage, share) in moved.items()]
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.executemany(_MOVE, rows)
 
 
 def _write_flags(file: Path, stages: dict[str, tuple[ReadStage, int]]) -> None:

@@ -102,6 +102,10 @@ RULES: dict[str, Rule] = {
     ),
     "methods": Rule("RFC 9110's methods and PATCH pass; others are refused with 501.", f"{_REQUEST}, 4"),
     "streaming": Rule("Bodies pass unchanged, whatever their pieces.", f"{_REQUEST}, 4"),
+    "own_name": Rule(
+        "Where an upstream is asked by its own name, that name is turned back in what it answers.",
+        f"{_REQUEST}, 4",
+    ),
     # 5: the pool
     "reuse": Rule(
         "An upstream connection is used again only after a cleanly framed answer to a whole request.",
