@@ -30,11 +30,14 @@ def unharmed(system: System, path: str = "/api/products/{}") -> Iterator[Load]:
         eventually("the others are served", lambda: len(load.log) > 50, within=15)
         began = time.monotonic()
         eventually("calm is measured", lambda: time.monotonic() > began + CALM, within=CALM + 5)
-        calm, before = _p99(load, began), _forget_peak(facade.pid)
+        workers = system.workers()
+        calm, before = _p99(load, began), sum(map(_forget_peak, workers))
         began = time.monotonic()
         yield load
         eventually("the accident is measured", lambda: len(load.since(began)) >= LEAST, within=15)
-        then, beside, grown = _p99(load, began), _p99(witness, began), _peak(facade.pid) - before
+        then, beside = _p99(load, began), _p99(witness, began)
+        assert system.workers() == workers, f"a worker was replaced: {facade.log()}"
+        grown = sum(map(_peak, workers)) - before
     assert facade.running, facade.log()
     assert [one for one in load.log if not one.served] == [], "somebody else was not served"
     assert grown < MOST_MORE_MEMORY, f"the facade grew by {grown} KB"

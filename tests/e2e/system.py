@@ -225,7 +225,7 @@ admin_port = {self.ports["admin"]}
         probes = {
             "legacy": f"{self.legacy_url}/healthz",
             "catalog": f"{self.catalog_url}/readyz",
-            "facade": f"{self.admin_url}/livez",
+            "facade": f"{self.admin_url}/readyz",
         }
         if name in probes:
             process.wait_for_http(probes[name])
@@ -267,6 +267,11 @@ admin_port = {self.ports["admin"]}
         said = self.strangler("report", f"catalog.{route}", "--json", code=None)
         assert said.code in (0, 1, 4), said
         return said.json
+
+    def workers(self) -> list[int]:
+        """The process ids of the facade's workers, which hold what its users' requests take."""
+        found = httpx.get(f"{self.admin_url}/readyz", timeout=5).json()["workers"]
+        return [one["pid"] for one in found]
 
     def metric(self, name: str) -> float:
         """The sum of a metric's series, as the facade's admin port tells it."""
