@@ -37,6 +37,7 @@ class Received:
     early: bytes = b""  # what came after the request before it was answered
     tunnelled: bytes = b""
     broken: bool = False  # the upstream saw the connection end before the body did
+    ended: str | None = None  # how: "eof" or "reset", or "closed" by the upstream itself
     fault: str = ""
 
     @property
@@ -244,7 +245,7 @@ class _Exchange:
         except Malformed as error:
             got.fault = str(error)
             return False
-        got.broken = not self._take() and wire.ended is not None
+        got.broken, got.ended = not self._take() and wire.ended is not None, wire.ended
         return got.complete
 
     def _take(self) -> bool:

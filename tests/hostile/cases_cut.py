@@ -115,7 +115,7 @@ def _nothing() -> list[Case]:
             "answer_line",
             about,
             request("GET", OWN),
-            (Play((Pause(3.0), ok(b"late"))),),
+            (Play((Pause(7.0), ok(b"late"))),),
             refused(504),
         )
     )
@@ -147,7 +147,7 @@ def _cut() -> list[Case]:
             answer = Answer(200, whole=False, or_502=True)
             found.append(
                 owned(
-                    f"cut: {end} behind {name}", "cut", about, request("GET", OWN), plays, answer, within=5.0
+                    f"cut: {end} behind {name}", "cut", about, request("GET", OWN), plays, answer, within=10.0
                 )
             )
     return found
@@ -180,6 +180,6 @@ def _cut_chunks() -> list[Case]:
                 continue
             plays = (Play(acts),)
             found.append(
-                owned(f"cut: {name}{how}", rule, about, request("GET", OWN), plays, answer, within=5.0)
+                owned(f"cut: {name}{how}", rule, about, request("GET", OWN), plays, answer, within=10.0)
             )
     return found

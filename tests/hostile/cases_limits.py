@@ -214,7 +214,7 @@ def _many() -> list[Case]:
         sent_ = b"".join(request("GET", f"{OWN}/{at}") for at in range(count))
         wanted = tuple(Upstream(line=latin(f"GET {OWN}/{at} HTTP/1.1")) for at in range(count))
         answers = (Answer(200, b"ok"),) * count
-        about = "However many came in one read, they are answered one by one, on one upstream connection."
+        about = "However many came in one read, they are answered one by one, in their order."
         found.append(
             owned(
                 f"pipeline: {count} at once",
@@ -224,7 +224,6 @@ def _many() -> list[Case]:
                 (),
                 *answers,
                 upstream=wanted,
-                connections=1,
                 closed=False,
             )
         )

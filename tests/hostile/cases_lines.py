@@ -251,13 +251,13 @@ def _strangers() -> list[Case]:
     strangers = {
         "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
         "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 60,
-        "SSH": b"SSH-2.0-OpenSSH_9.6\r\n",
+        "SSH": b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
         "PROXY protocol 1": b"PROXY TCP4 6.6.6.6 127.0.0.1 1 80\r\n" + request(),
         "PROXY protocol 2": b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + b"\1" * 12 + request(),
         "zeros": b"\0" * 200,
         "high bytes": b"\xff" * 200,
         "Redis": b"*1\r\n$4\r\nPING\r\n",
-        "SMTP": b"EHLO mail.test\r\n",
+        "SMTP": b"EHLO mail.test\r\n\r\n",
     }  # fmt: skip
     return [
         refusal(f"stranger: {name}", "version", about, data, _ANY_LINE, closed=True, alone=True)

@@ -186,7 +186,7 @@ def _fallbacks() -> list[Case]:
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         ),
         "says 101": (b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",),
-        "is silent": (Pause(3.0),),
+        "is silent": (Pause(7.0),),
         "dies in a small body": (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", Pause(0.05), Close()),
         "dies in a small chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", Close()),
     }
@@ -220,7 +220,7 @@ def _fallbacks() -> list[Case]:
         )
     )
     about = "Where legacy fails too, the service's own words are better than ours."
-    both = (play(ok(b"oops", status="500 Oops")), Play((b"SSH-2.0\r\n", Close())))
+    both = (play(ok(b"oops", status="500 Oops")), play(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"))
     found.append(
         owned(
             "fallback: legacy fails too",

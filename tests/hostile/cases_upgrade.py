@@ -16,7 +16,6 @@ from tests.hostile.build import (
     sent,
 )  # fmt: skip
 from tests.hostile.case import (
-    Answer,
     Case,
     Echo,
     Expect,
@@ -118,19 +117,18 @@ def _removed() -> list[Case]:
                 f"upgrade: {name} is removed", "upgrade_removed", about, steps, upstream, after, closed=False
             )
         )
-    pipelined = request("GET", AT, "Connection: Upgrade", "Upgrade: x") + _SMUGGLED
-    two = (Upstream(head=sent()), Upstream(head=sent("GET", f"{AT}/smuggled")))
-    about = "A removed upgrade is none: what follows is the next request, and is judged like one."
-    found.append(passed("upgrade: removed, with a request behind", "upgrade_removed", about, pipelined, *two))
-    bad = (
-        request("GET", AT, "Connection: Upgrade", "Upgrade: x")
-        + request("POST", AT, "Content-Length: 3", "Transfer-Encoding: chunked")
-        + b"0\r\n\r\n"
-    )
-    expect = Expect((Answer(200, b"ok"), refused(400)), (Upstream(head=sent()),), True)
-    found.append(
-        Case("upgrade: removed, with a bad request behind", "upgrade_removed", about, (bad,), expect)
-    )
+    about = "The client wished for another protocol: what follows is not guessed at."
+    wish = request("GET", AT, "Connection: Upgrade", "Upgrade: x")
+    for name, behind in {
+        "a request": _SMUGGLED,
+        "a frame": b"\x81\x05hello" + _SMUGGLED,
+        "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _SMUGGLED,
+    }.items():
+        upstream = Upstream(head=sent())
+        one = passed(
+            f"upgrade: removed, {name} behind", "upgrade_removed", about, wish + behind, upstream, closed=True
+        )
+        found.append(one)
     return found
 
 

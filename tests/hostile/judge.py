@@ -138,10 +138,13 @@ def _request_faults(
         yield f"body {got.body[:80]!r} ({len(got.body)} bytes), not {wanted.body[:80]!r}"
     if got.complete is not wanted.complete:
         yield "the body was complete" if got.complete else "the body broke off"
+    if ours and got.broken and got.ended == "eof" and not got.chunked:
+        yield "the body broke off with FIN, which gunicorn takes for its end"
     if not wanted.complete and not got.broken:
         yield "the upstream never saw the body break off"
-    if got.tunnelled != wanted.tunnelled:
-        yield f"tunnelled {got.tunnelled[:80]!r}, not {wanted.tunnelled!r}"
+    tunnelled = case.fill(wanted.tunnelled, slot)
+    if got.tunnelled != tunnelled:
+        yield f"tunnelled {got.tunnelled[:80]!r}, not {tunnelled[:80]!r}"
     if got.head is not None:
         yield from _field_faults(case, slot, got.head.fields, wanted.has, wanted.lacks)
 

@@ -74,7 +74,7 @@ def write_plan(directory: Path, backends: Backends, port: int, admin_port: int, 
         stages[f"shop.{name}"] = stage, share
     text.append('[slices.own]\nowner = "team"\nservice = "own000"\ndata = "import"\n')
     for at, url in enumerate(backends.own_urls):
-        text.append(f'[services.own{at:03d}]\nurl = "{url}"\ntimeout = "2s"\n')
+        text.append(f'[services.own{at:03d}]\nurl = "{url}"\ntimeout = "5s"\n')
     for at in range(backends.slots):
         for kind, stage in (("own", ReadStage.RETIRED), ("fall", ReadStage.LIVE)):
             for method in ("GET", "POST"):

@@ -8,7 +8,7 @@ import socket
 import struct
 from collections.abc import Callable
 
-_WHOLE_AFTER = 1024  # of a long text the first and the last bytes come one by one, the middle in pieces
+_WHOLE_AFTER = 512  # of a long text the first and the last bytes come one by one, the middle in pieces
 _LAST = 64
 _PIECE = 997
 
