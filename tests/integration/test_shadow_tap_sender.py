@@ -16,7 +16,7 @@ import uvloop
 
 from shadow.core.accounts import Accounts
 from shadow.core.exchange import Exchange
-from shadow.core.frames import Decoder, ExchangeFrame, Hello
+from shadow.core.frames import Decoder, ExchangeFrame, Frame, Hello
 from shadow.listener import TapListener
 from shadow.tap import TapSender
 from tests.integration.shadow_world import ROUTE, eventually, exchange
@@ -40,7 +40,9 @@ class Reader:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._books = threading.Lock()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -50,8 +52,9 @@ class Reader:
                 if self.hang_up:
                     connection.close()
                 else:
-                    self._threads.append(threading.Thread(target=self._read, args=(connection,), daemon=True))
-                    self._threads[-1].start()
+                    thread = threading.Thread(target=self._read, args=(connection,), daemon=True)
+                    thread.start()
+                    self._threads.append(thread)
 
     def _read(self, connection: socket.socket) -> None:
         decoder, instance = Decoder(), ""
@@ -59,18 +62,23 @@ class Reader:
             while self.may_read.wait() and (data := connection.recv(65_536)):
                 time.sleep(self.rest)
                 for frame in decoder.feed(data):
-                    if isinstance(frame, ExchangeFrame):
-                        self.exchanges.append(frame.exchange)
-                        self.accounts.received(instance, frame.exchange.route)
-                        continue
                     instance = frame.instance if isinstance(frame, Hello) else instance
-                    for route, counters in frame.totals.items():
-                        self.lost += self.accounts.told(instance, route, counters)
+                    with self._books:
+                        self._hear(instance, frame)
+
+    def _hear(self, instance: str, frame: Frame) -> None:
+        if isinstance(frame, ExchangeFrame):
+            self.exchanges.append(frame.exchange)
+            self.accounts.received(instance, frame.exchange.route)
+            return
+        for route, counters in frame.totals.items():
+            self.lost += self.accounts.told(instance, route, counters)
 
     def told(self) -> dict[str, int]:
         """Everything senders told of the route."""
-        self.accounts.told("", ROUTE, {})
-        rows = [row for row in self.accounts.changed_rows() if row.route == ROUTE and row.instance]
+        with self._books:
+            rows = [row for row in self.accounts.changed_rows() if row.route == ROUTE]
+            self.accounts.refused(rows)  # to be told again
         return {row.reason: row.n for row in rows if row.reason != "accounted"}
 
     def close(self) -> None:
@@ -79,6 +87,7 @@ class Reader:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
         self.may_read.set()
+        self._accepting.join(5)
         for thread in self._threads:
             thread.join(5)
         self._listener.close()
@@ -364,3 +373,15 @@ async def test_what_was_offered_is_counted_when_sending_is_given_up(tmp_path: Pa
         await asyncio.gather(running, return_exceptions=True)
         assert tap.totals() == {ROUTE: {"shadow_away": 1, "eligible": 1}}
         await tap.close()
+
+
+@pytest.mark.parametrize("turns", range(7))
+async def test_closing_while_the_connection_is_made_ends_it(turns: int, tmp_path: Path) -> None:
+    with reading(tmp_path / "tap"):
+        tap = TapSender(tmp_path / "tap", "facade")
+        running = asyncio.ensure_future(tap.run())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await tap.close(1.0)
+        await asyncio.wait_for(running, 2)
+        assert not tap.connected
