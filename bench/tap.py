@@ -72,7 +72,7 @@ class Case:
 CASES = (
     Case("uvloop", 1024, 1000, 2000),
     Case("asyncio", 1024, 1000, 2000),
-    Case("uvloop", 1024 * 1024, 20, 20),
+    Case("uvloop", 1024 * 1024, 8, 20, 0.2),
 )
 
 
