@@ -24,8 +24,11 @@ def _got(status: int, body: bytes = b"", *, whole: bool = True) -> Got:
     return Got(Head(b"HTTP/1.1 %d X" % status, [], b""), body, whole, [])
 
 
-def _request(*, complete: bool = True, fault: str = "", early: bytes = b"") -> Received:
-    return Received("legacy", 1, b"GET / HTTP/1.1\r\n\r\n", complete=complete, fault=fault, early=early)
+def _request(
+    line: bytes = b"GET / HTTP/1.1", *, complete: bool = True, fault: str = "", early: bytes = b""
+) -> Received:
+    raw = line + b"\r\n\r\n"
+    return Received("legacy", 1, raw, complete=complete, fault=fault, early=early)
 
 
 def _outcome(
@@ -34,6 +37,7 @@ def _outcome(
     return Outcome(case, passed, "", Seen(answers=list(answers), requests=requests, **seen))  # type: ignore[arg-type]
 
 
+OTHER, ORDER = _request(b"GET /other HTTP/1.1"), _request(b"POST / HTTP/1.1")
 DID: dict[str, tuple[Outcome, Did]] = {
     "a refusal that was wanted": (_outcome(REFUSED, _got(400), requests=[], passed=True), Did.REFUSED),
     "a refusal that was not": (_outcome(PASSED, _got(403), requests=[]), Did.REFUSED),
@@ -45,7 +49,9 @@ DID: dict[str, tuple[Outcome, Did]] = {
     "passing on cleanly what we refuse": (_outcome(REFUSED, _got(200), requests=[_request()]), Did.CLEAN),
     "passing on something else": (_outcome(PASSED, _got(200, b"ok"), requests=[_request()]), Did.OTHERWISE),
     "waiting": (_outcome(REFUSED, requests=[]), Did.OTHERWISE),
-    "two requests for one": (_outcome(REFUSED, _got(200), requests=[_request(), _request()]), Did.WRONG),
+    "two requests for one": (_outcome(REFUSED, _got(200), requests=[_request(), OTHER]), Did.WRONG),
+    "the same one twice": (_outcome(REFUSED, _got(200), requests=[_request()] * 2), Did.OTHERWISE),
+    "the same order twice": (_outcome(REFUSED, _got(200), requests=[ORDER, ORDER]), Did.WRONG),
     "an unreadable request": (_outcome(REFUSED, _got(400), requests=[_request(fault="x")]), Did.WRONG),
     "bytes behind a request": (
         _outcome(PASSED, _got(200, b"ok"), requests=[_request(early=b"x")]),

@@ -56,8 +56,13 @@ class Passing:
     async def _answered(self, request: web.BaseRequest, got: aiohttp.ClientResponse) -> web.StreamResponse:
         answer = web.StreamResponse(status=got.status, headers=_kept(got.headers, HOP_BY_HOP))
         await answer.prepare(request)
-        async for data in got.content.iter_any():
-            await answer.write(data)
+        try:
+            async for data in got.content.iter_any():
+                await answer.write(data)
+        except aiohttp.ClientError:
+            if request.transport is not None:
+                request.transport.abort()  # the client must see that its answer is not whole
+            return answer
         await answer.write_eof()
         return answer
 
