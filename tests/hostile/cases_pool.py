@@ -149,9 +149,9 @@ def _idle() -> list[Case]:
             (play(ok(b"clean", "Keep-Alive: timeout=1")),) * 2,
             2,
         ),
-        "GET after 0.8 s, Keep-Alive: timeout=60": (
+        "GET after 0.6 s, Keep-Alive: timeout=60": (
             safe,
-            0.8,
+            0.6,
             (play(ok(b"clean", "Keep-Alive: timeout=60")),) * 2,
             1,
         ),

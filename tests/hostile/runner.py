@@ -29,6 +29,7 @@ from tests.hostile.wire import Wire, connect
 
 Address = tuple[str, int]
 _AT_ONCE = 32
+_AT_ONCE_SPLIT = 10  # one case sends hundreds of times; the others wait meanwhile
 _PATIENCE = 15.0  # seconds for what must come; on a loaded machine it comes late
 _SETTLE = 0.06  # seconds in which what must not come would have come
 
@@ -54,12 +55,13 @@ def run(
     *,
     split: bool = False,
     ours: bool = True,
-    at_once: int = _AT_ONCE,
+    at_once: int | None = None,
 ) -> list[Outcome]:
     """The outcomes in the order of the cases, and one more for what no case sent.
 
     `split`: client and upstream send byte by byte. `ours` False asks nothing that only our facade promises.
     """
+    at_once = at_once or (_AT_ONCE_SPLIT if split else _AT_ONCE)
     return asyncio.run(_Run(facade, backends, split, ours).all(cases, at_once))
 
 

@@ -8,9 +8,9 @@ import socket
 import struct
 from collections.abc import Callable
 
-_WHOLE_AFTER = 512  # of a long text the first and the last bytes come one by one, the middle in pieces
+_WHOLE_AFTER = 384  # of a long text the first and the last bytes come one by one, the middle in pieces
 _LAST = 64
-_PIECE = 997
+_PIECE = 4001
 
 
 class Wire:
