@@ -98,13 +98,15 @@ def _order() -> list[Case]:
     answers = tuple(Answer(200, body) for body in (b"first", b"second", b"third"))
     wanted = tuple(Upstream(head=sent("GET", f"{OWN}/{at}")) for at in range(3))
     about = "The slow one first, all the same."
-    meanwhile: tuple[Step, ...] = (three[: len(three) // 3], Pause(0.08), three[len(three) // 3 :])
+    apart: dict[str, bytes | tuple[Step, ...]] = {
+        "pipeline: three, the first slow": three,
+        "pipeline: two come while the first is under way": (
+            three[: len(three) // 3], Pause(0.08), three[len(three) // 3 :],
+        ),
+    }  # fmt: skip
     found = [
         owned(name, "pipelining", about, steps, slow, *answers, upstream=wanted, closed=False)
-        for name, steps in {
-            "pipeline: three, the first slow": three,
-            "pipeline: two come while the first is under way": meanwhile,
-        }.items()
+        for name, steps in apart.items()
     ]
     mixed = (
         request("POST", OWN, body=b"hello")
