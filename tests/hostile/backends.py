@@ -17,7 +17,7 @@ from tests.hostile.case import ASKED_HOST, OK, Act, Body, Case, Close, Echo, Hal
 from tests.hostile.reading import END, Chunks, Head, Malformed, framing, request_head
 from tests.hostile.wire import Wire
 
-SLOTS = 160
+SLOTS = 192
 _TOKEN = re.compile(rb"h[0-9a-f]{7}(?![0-9a-f])")
 _PATIENCE = 15.0
 _FORGET = 0.03  # seconds in which a proxy notices that its idle connections have ended

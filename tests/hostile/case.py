@@ -154,7 +154,8 @@ class Expect:
     connections were used, where the case has an upstream for itself. `tail`: raw bytes after the last answer
     (a tunnel's). `most_sent`: how many bytes at most the client got rid of before it was answered, `within`:
     in how many seconds all was over. `may_break_off`: requests besides, whose bodies visibly broke off, are
-    right. `any_answer`: what the client gets does not matter.
+    right. `any_answer`: what the client gets does not matter; `only_last`: what it got before its last
+    connection does not.
     """
 
     answers: tuple[Answer, ...] = ()
@@ -166,6 +167,7 @@ class Expect:
     within: float | None = None
     may_break_off: bool = False
     any_answer: bool = False
+    only_last: bool = False
 
 
 @dataclass(frozen=True)

@@ -117,18 +117,21 @@ def _removed() -> list[Case]:
                 f"upgrade: {name} is removed", "upgrade_removed", about, steps, upstream, after, closed=False
             )
         )
-    about = "The client wished for another protocol: what follows is not guessed at."
-    wish = request("GET", AT, "Connection: Upgrade", "Upgrade: x")
+    about = "A removed upgrade is none: what follows is the next request, and is judged like one."
+    wish, plain = request("GET", AT, "Connection: Upgrade", "Upgrade: x"), Upstream(head=sent())
+    after = Upstream(head=sent("GET", f"{AT}/smuggled"))
+    found.append(
+        passed("upgrade: removed, a request behind", "upgrade_removed", about, wish + _SMUGGLED, plain, after)
+    )
     for name, behind in {
-        "a request": _SMUGGLED,
-        "a frame": b"\x81\x05hello" + _SMUGGLED,
-        "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _SMUGGLED,
+        "a frame": b"\x81\x05hello",
+        "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "a bad request": request("POST", AT, "Content-Length: 3", "Transfer-Encoding: chunked")
+        + b"0\r\n\r\n",
     }.items():
-        upstream = Upstream(head=sent())
-        one = passed(
-            f"upgrade: removed, {name} behind", "upgrade_removed", about, wish + behind, upstream, closed=True
-        )
-        found.append(one)
+        expect = Expect((Answer(200, b"ok"), refused((400, 501, 505))), (plain,), True)
+        steps = (wish + behind + _SMUGGLED,)
+        found.append(Case(f"upgrade: removed, {name} behind", "upgrade_removed", about, steps, expect))
     return found
 
 

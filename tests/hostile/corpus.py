@@ -9,6 +9,7 @@ from tests.hostile import (
     cases_chunks,
     cases_cleaning,
     cases_cut,
+    cases_desync,
     cases_forward,
     cases_framing,
     cases_hosts,
@@ -39,6 +40,7 @@ _SUBJECTS = (
     cases_cut,
     cases_pool,
     cases_poison,
+    cases_desync,
     cases_routes,
     cases_caches,
 )

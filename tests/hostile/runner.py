@@ -166,7 +166,8 @@ class _Client:
     def seen(self) -> Seen:
         """What the client has got so far, over all its connections."""
         seen = Seen(sent=sum(wire.sent for wire in self._wires))
-        for wire in self._wires:
+        wires = self._wires[-1:] if self._case.expect.only_last else self._wires
+        for wire in wires:
             no_body = [answer.no_body for answer in self._case.expect.answers[len(seen.answers) :]]
             data = bytes(wire.data)
             seen.raw += data
