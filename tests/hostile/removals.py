@@ -1,31 +1,11 @@
-"""For each rule what holds it, and how to take exactly that out of a facade: some text of a module.
+"""Every removal: several lines may hold one rule, each with a removal of its own.
 
-Where llhttp refuses by itself there is nothing of ours to take out: `HELD_ELSEWHERE` says what holds those.
+Where llhttp refuses by itself there is nothing of ours to take out; then its strictness is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tests.hostile.removals_exchanges import EXCHANGES
+from tests.hostile.removals_requests import REQUESTS
 
-Change = tuple[str, str, str]  # a module, its text, what stands there instead
-
-
-@dataclass(frozen=True)
-class Removal:
-    """What is taken out; `changes` belong together where one line alone would not do."""
-
-    rule: str
-    about: str
-    changes: tuple[Change, ...]
-
-
-def _one(rule: str, about: str, module: str, old: str, new: str) -> Removal:
-    return Removal(rule, about, ((f"facade.{module}", old, new),))
-
-
-REMOVALS = (
-    _one("version", "the check", "core.framing", "if version not in ((1, 0), (1, 1)):", "if False:"),
-    _one("methods", "the check", "core.methods", "if method not in KNOWN and", "if False and"),
-)
-
-HELD_ELSEWHERE: dict[str, str] = {}
+REMOVALS = (*REQUESTS, *EXCHANGES)
