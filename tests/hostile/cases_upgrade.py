@@ -130,8 +130,8 @@ def _removed() -> list[Case]:
         + b"0\r\n\r\n",
     }.items():
         expect = Expect((Answer(200, b"ok"), refused((400, 501, 505))), (plain,), True)
-        steps = (wish + behind + _SMUGGLED,)
-        found.append(Case(f"upgrade: removed, {name} behind", "upgrade_removed", about, steps, expect))
+        one = (wish + behind + _SMUGGLED,)
+        found.append(Case(f"upgrade: removed, {name} behind", "upgrade_removed", about, one, expect))
     return found
 
 
