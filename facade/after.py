@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from facade.passage import Passage
 from facade.ports import Finished, Tap, Teller
 from migration.core.plan import Side
-from shadow.tap import Exchange
+
+# A StrEnum's value is looked up through a descriptor, and its hash through a method: both cost a microsecond.
+_NAMES = {True: Side.LEGACY.value, False: Side.EXTRACTED.value}
 
 
 class After:
@@ -16,80 +17,71 @@ class After:
 
     def __init__(self, teller: Teller, tap: Tap) -> None:
         """Both take what they are given without blocking."""
-        self._teller, self._tap = teller, tap
+        self._teller, self.tap = teller, tap
 
     def finished(self, passage: Passage) -> None:
         """The request is over, one way or another."""
         seconds = time.perf_counter() - passage.started
+        request, decision = passage.request, passage.decision
         self._teller.finished(
             Finished(
-                passage.request.id,
-                passage.request.method,
-                passage.decision,
-                passage.side.value,
-                passage.outcome,
-                passage.status,
-                seconds,
-                passage.why,
-                passage.fallback,
-                passage.request.trace,
+                request.id, request.method, decision, _NAMES[passage.side is Side.LEGACY], passage.outcome,
+                passage.status, seconds, passage.why, passage.fallback,
             )
-        )
-        self._account(passage, seconds)
+        )  # fmt: skip
+        if decision.tap or decision.untapped is not None:
+            self._account(passage, seconds)
         if passage.copy is not None:
             passage.copy.close()
 
     def _account(self, passage: Passage, seconds: float) -> None:
-        """Each eligible exchange is offered or counted, exactly once."""
+        """Each eligible exchange is handed over or counted, exactly once."""
         decision = passage.decision
         route = decision.route
-        if route is None or not (decision.tap or decision.untapped):
+        if route is None:
             return
         if decision.tap and passage.outcome == "cut" and passage.side is Side.EXTRACTED:
-            self._tap.offer(_broken_off(_exchange(passage, route.id, seconds)))
+            self._take(passage, route.id, seconds, broken_off=True)
             return
         reason = _lost(passage) if passage.is_tapped else decision.untapped
         if reason is not None:
-            self._tap.count(route.id, reason)
+            self.tap.count(route.id, reason)
         else:
-            self._tap.offer(_exchange(passage, route.id, seconds))
+            self._take(passage, route.id, seconds, broken_off=False)
+
+    def _take(self, passage: Passage, route: str, seconds: float, *, broken_off: bool) -> None:
+        """Hand the exchange over.
+
+        `broken_off`: extracted's answer never ended, which is its failure towards this user, as where legacy
+        had to answer instead. Nothing is left to compare with, and no header of it may pass for legacy's.
+        """
+        request, answered, key, copy = passage.request, passage.answered, passage.request.key, passage.copy
+        whole = answered is not None and not broken_off
+        self.tap.take(
+            route,
+            key.value if key is not None else None,
+            key is not None and key.signed,
+            request.method,
+            request.target.raw,
+            passage.sent,
+            b"",
+            _NAMES[broken_off or passage.side is Side.LEGACY],
+            passage.status,
+            answered.raw if answered is not None and whole else b"",
+            copy.take() if copy is not None and whole else b"",
+            passage.at,
+            seconds * 1000,
+            broken_off or passage.fallback is not None,
+            request.id,
+        )
 
 
 def _lost(passage: Passage) -> str | None:
     """Why there is nothing to compare: the user got no whole answer from a backend, or it was too large."""
     if passage.outcome == "client_gone":
         return "client_gone"
-    if passage.outcome != "answered" or passage.copy is None:
+    if passage.outcome != "answered":
         return "no_answer" if passage.outcome != "cut" else "cut"
+    if passage.copy is None:
+        return passage.untaken or "no_answer"
     return passage.copy.lost
-
-
-def _broken_off(exchange: Exchange) -> Exchange:
-    """Extracted's answer never ended: its failure towards this user, as where legacy had to answer instead.
-
-    Nothing is left to compare with, and no header of it may pass for legacy's.
-    """
-    return replace(exchange, answered_by=Side.LEGACY.value, fallback=True, response_headers=[], body=b"")
-
-
-def _exchange(passage: Passage, route: str, seconds: float) -> Exchange:
-    request = passage.request
-    key = request.key
-    return Exchange(
-        route=route,
-        session_key=key.value if key is not None else None,
-        signed_key=key is not None and key.signed,
-        method=request.method,
-        target=request.target.raw,
-        request_headers=passage.sent or [],
-        request_body=b"",
-        answered_by=passage.side.value,
-        status=passage.status,
-        response_headers=passage.answered or [],
-        body=passage.copy.take() if passage.copy is not None else b"",
-        started_at=passage.at,
-        elapsed_ms=seconds * 1000,
-        fallback=passage.fallback is not None,
-        request_id=request.id,
-        trace=request.trace,
-    )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
-from facade.core.forward import Upstream
-from facade.core.headers import Header, values
-from facade.core.incoming import Incoming, check_grown
+from facade.core.http1.fields import Kind
+from facade.core.http1.limits import MAX_INTERIM
+from facade.core.incoming import Incoming
 from facade.core.retry import RetryBudget
-from facade.errors import ClientGone, Refused, UpstreamError
+from facade.core.upstream import Upstream
+from facade.core.websocket import is_accepted
+from facade.errors import UpstreamError
 from facade.ports import AnswerHead, ClientSide, Teller, UpstreamConnection, UpstreamPool
 from facade.settings import Limits
 
-_MAX_INTERIM = 8
-_LAST_WORD = 1.0  # seconds for an answer to arrive from a backend that stopped taking the request's body
+_CONTENT_TYPE, _AUTHORIZATION = int(Kind.CONTENT_TYPE), int(Kind.AUTHORIZATION)
+_PER_CONNECTION_LOGIN = (b"ntlm", b"negotiate")
+_TICK = 1.0  # seconds between two looks at a body on its way
+_FOREVER = float("inf")
 
 
 @dataclass(slots=True)
@@ -23,27 +26,25 @@ class Call:
 
     upstream: Upstream
     request: Incoming
-    headers: list[Header]
+    head: bytes
     client: ClientSide
     max_body: int | None = None
+    tunnel: bool = False
 
 
 @dataclass(slots=True)
 class Opened:
-    """An answer that may be sent on: its head, and what of its body was held back (`complete`: all of it)."""
+    """An answer that may be sent on: its head, and what of its body was held back."""
 
     upstream: Upstream
     connection: UpstreamConnection
     head: AnswerHead
-    sent: list[Header]
-    upload: asyncio.Task[None] | None = None
+    sent: bytes
     held: list[bytes] = field(default_factory=list)
-    complete: bool = False
 
-    def abandon(self) -> None:
+    def abandon(self, client: ClientSide) -> None:
         """Let go of the answer."""
-        if self.upload is not None:
-            self.upload.cancel()
+        client.stop_upload()
         self.connection.abort()
 
 
@@ -58,127 +59,114 @@ class Attempts:
     async def open(self, pool: UpstreamPool, call: Call, *, hold: bool) -> Opened:
         """Send the request; `hold` the answer's first bytes back while somebody else could still answer."""
         name, repeatable = call.upstream.name, call.request.repeatable
-        budget = self._budgets.setdefault(name, RetryBudget())
+        budget = self._budgets.get(name) or self._budgets.setdefault(name, RetryBudget())
         budget.earn()
         idle = self._limits.upstream_idle if repeatable else self._limits.unsafe_idle
-        connection = await pool.acquire(max_idle=idle)
+        connection = pool.take(call.client.wake, max_idle=idle) or await self._connect(pool, call.client)
         try:
-            return await self._exchange(connection, call, hold=hold)
+            opened = await self._exchange(connection, call)
         except UpstreamError as error:
             dead = error.kind == "disconnected" and connection.reused
             if not (dead and repeatable and budget.spend()):
                 raise
-        self._teller.retried(name)
-        return await self._exchange(await pool.acquire(max_idle=-1.0), call, hold=hold)
+            self._teller.retried(name)
+            opened = await self._exchange(await self._connect(pool, call.client), call)
+        if hold and not opened.connection.ended:
+            await self._hold(opened, call)
+        return opened
 
-    async def _exchange(self, connection: UpstreamConnection, call: Call, *, hold: bool) -> Opened:
-        upload: asyncio.Task[None] | None = None
-        request = call.request
+    async def _connect(self, pool: UpstreamPool, client: ClientSide) -> UpstreamConnection:
+        opening = pool.open(client.wake)
         try:
-            connection.send_head(request.method, request.target.raw, call.headers, request.body)
-            if request.body.there:
-                if request.clean.expect is not None:
-                    call.client.interim(100, ())
-                upload = asyncio.create_task(self._upload(connection, call))
-            deadline = asyncio.get_running_loop().time() + call.upstream.timeout
-            head = await self._final_head(connection, call, upload)
-            opened = Opened(call.upstream, connection, head, call.headers, upload)
-            if hold:
-                await self._hold(opened, deadline)
-            return opened
+            while (connection := opening.result()) is None:
+                await client.event(_FOREVER)  # the pool keeps the time
         except BaseException:
-            if upload is not None:
-                upload.cancel()
+            opening.give_up()
+            raise
+        return connection
+
+    async def _exchange(self, connection: UpstreamConnection, call: Call) -> Opened:
+        """Send the request and wait for the final head, which may come before the body is sent."""
+        client, body, timeout = call.client, call.request.body, call.upstream.timeout
+        interim = 0
+        try:
+            connection.send_head(call.request.method, call.head, body, logs_in=_logs_in(call.request))
+            if body.there:
+                self._begin_body(connection, call)
+            until = client.now() + timeout
+            while True:
+                head = connection.take_head()
+                if head is None:
+                    if body.there and client.uploading:
+                        until = client.now() + timeout  # counted from the body's end
+                        await client.event(client.now() + _TICK)
+                    elif client.now() >= until:
+                        raise UpstreamError("first_byte_timeout", call.upstream.name, f"{timeout} s")
+                    else:
+                        await client.event(until)
+                elif head.status >= 200 or (head.status == 101 and _may_switch(call, head)):
+                    return Opened(call.upstream, connection, head, call.head)
+                else:
+                    interim += 1
+                    self._interim(call, head, interim)
+        except BaseException:
+            client.stop_upload()
             connection.abort()
             raise
 
-    async def _upload(self, connection: UpstreamConnection, call: Call) -> None:
-        received = 0
-        while data := await call.client.read():
-            received += len(data)
-            check_grown(received, call.max_body)
-            try:
-                async with asyncio.timeout(self._limits.stalled_write):
-                    await connection.send(data)
-            except TimeoutError:
-                raise UpstreamError("stalled", call.upstream.name) from None
-        connection.sent_all()
+    def _begin_body(self, connection: UpstreamConnection, call: Call) -> None:
+        if call.request.expects:
+            call.client.interim(100, ())  # whoever is to take the body is there
+        call.client.upload(connection, call.max_body)
 
-    async def _final_head(
-        self, connection: UpstreamConnection, call: Call, upload: asyncio.Task[None] | None
-    ) -> AnswerHead:
-        for _ in range(_MAX_INTERIM + 1):
-            head = await self._next_head(connection, call.upstream, upload)
-            if head.status >= 200:
-                return head
-            if head.status == 103:
-                # 100 is ours to say and 102 means nothing any more; early hints are for the client.
-                call.client.interim(head.status, head.headers)
-        raise UpstreamError("malformed", call.upstream.name, f"more than {_MAX_INTERIM} interim answers")
+    def _interim(self, call: Call, head: AnswerHead, number: int) -> None:
+        if head.status == 101:
+            raise UpstreamError(
+                "malformed", call.upstream.name, "it switches protocols, which nobody asked for"
+            )
+        if number > MAX_INTERIM:
+            raise UpstreamError("malformed", call.upstream.name, f"more than {MAX_INTERIM} interim answers")
+        if head.status == 103:
+            # 100 is ours to say and 102 means nothing any more; early hints are for the client.
+            call.client.interim(head.status, head.fields.kept)
 
-    async def _next_head(
-        self, connection: UpstreamConnection, upstream: Upstream, upload: asyncio.Task[None] | None
-    ) -> AnswerHead:
-        if upload is None or upload.done():
-            return await _in_time(connection, upstream, upstream.timeout)
-        reading = asyncio.create_task(_in_time(connection, upstream, None))
-        try:
-            await asyncio.wait({reading, upload}, return_when=asyncio.FIRST_COMPLETED)
-            if not reading.done():
-                await self._after_upload(reading, upload, upstream)
-            return reading.result()
-        finally:
-            reading.cancel()
-
-    async def _after_upload(
-        self, reading: asyncio.Task[AnswerHead], upload: asyncio.Task[None], upstream: Upstream
-    ) -> None:
-        """The body is sent, or cannot be: wait for the answer that may come all the same."""
-        error = upload.exception()
-        if isinstance(error, ClientGone | Refused):
-            raise error
-        await asyncio.wait({reading}, timeout=upstream.timeout if error is None else _LAST_WORD)
-        if not reading.done() or (error is not None and reading.exception() is not None):
-            raise error if error is not None else UpstreamError("first_byte_timeout", upstream.name)
-
-    async def _hold(self, opened: Opened, deadline: float) -> None:
+    async def _hold(self, opened: Opened, call: Call) -> None:
         """Keep a small answer back until it is whole: if its service dies now, legacy can still answer."""
+        client, connection, body = call.client, opened.connection, opened.head.body
         limit = int(self._limits.hold_bytes)
-        body = opened.head.body
-        if not body.there:
-            opened.complete = True
-            return
         small = body.kind == "length" and body.length <= limit
-        until = (
-            deadline if small else min(deadline, asyncio.get_running_loop().time() + self._patience(opened))
-        )
+        wait = 0.0 if is_event_stream(opened.head) else self._limits.hold_wait
+        until = client.now() + (call.upstream.timeout if small else min(call.upstream.timeout, wait))
+        size = 0
         try:
-            async with asyncio.timeout_at(until):
-                size = 0
-                while size < limit:
-                    data = await opened.connection.read()
-                    if not data:
-                        opened.complete = True
-                        return
+            while not connection.ended and size < limit:
+                data = connection.take_body()
+                if data:
                     opened.held.append(data)
                     size += len(data)
-        except TimeoutError:
-            if small:
-                raise UpstreamError("first_byte_timeout", opened.upstream.name) from None
-
-    def _patience(self, opened: Opened) -> float:
-        return 0.0 if is_event_stream(opened.head) else self._limits.hold_wait
+                elif not connection.ended:
+                    if client.now() >= until:
+                        break
+                    await client.event(until)
+            if small and not connection.ended:
+                raise UpstreamError(
+                    "first_byte_timeout", call.upstream.name, "the body did not follow the head"
+                )
+        except BaseException:
+            opened.abandon(client)
+            raise
 
 
 def is_event_stream(head: AnswerHead) -> bool:
     """Whether the answer may rightly say nothing for a long time."""
-    kind = values(head.headers, b"content-type")
-    return bool(kind) and kind[0].lower().startswith(b"text/event-stream")
+    kind = head.fields.noted.get(_CONTENT_TYPE)
+    return kind is not None and kind[0].lower().startswith(b"text/event-stream")
 
 
-async def _in_time(connection: UpstreamConnection, upstream: Upstream, timeout: float | None) -> AnswerHead:
-    try:
-        async with asyncio.timeout(timeout):
-            return await connection.read_head()
-    except TimeoutError:
-        raise UpstreamError("first_byte_timeout", upstream.name, f"{timeout} s") from None
+def _may_switch(call: Call, head: AnswerHead) -> bool:
+    return call.tunnel and is_accepted(call.request.noted, head.fields.noted)
+
+
+def _logs_in(request: Incoming) -> bool:
+    said = request.noted.get(_AUTHORIZATION)
+    return said is not None and any(each.strip().lower().startswith(_PER_CONNECTION_LOGIN) for each in said)

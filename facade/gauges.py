@@ -107,7 +107,7 @@ def _requests(merged: _Merged) -> list[Metric]:
 
 def _routes(supervisor: Supervisor) -> list[Metric]:
     def shares() -> Iterable[Sample]:
-        for route, view in supervisor.now.views.items():
+        for route, view in supervisor.now.views.all():
             asked = view.intent.rollout if view.intent is not None and view.intent.known else None
             yield (route, "proven"), float(view.state.cap_pct)
             yield (
@@ -119,7 +119,7 @@ def _routes(supervisor: Supervisor) -> list[Metric]:
                 yield (route, "asked"), float(asked)
 
     def stages() -> Iterable[Sample]:
-        for route, view in supervisor.now.views.items():
+        for route, view in supervisor.now.views.all():
             yield (route, view.state.stage.value), 1.0
 
     return [

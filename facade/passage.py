@@ -1,37 +1,38 @@
-"""What is known of one request on its way through, from its head to its last byte."""
+"""What is known about one request on its way, from its decision to what is told of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from facade.copies import Copy
 from facade.core.decide import Decision, Snapshot
-from facade.core.incoming import Incoming
+from facade.core.incoming import Incoming, Project
 from facade.errors import UpstreamError
-from facade.ports import ClientSide
+from facade.ports import AnswerHead, ClientSide
 from migration.core.plan import Side
 
 
-@dataclass(slots=True)
 class Passage:
-    """Filled in as the request goes on; `shadow`: it is a candidate call of our own."""
+    """Filled in as the request goes on; `started` monotonic seconds, `at` UTC epoch seconds."""
 
-    client: ClientSide
-    snapshot: Snapshot
-    request: Incoming
-    decision: Decision
-    started: float  # monotonic seconds
-    at: float  # UTC epoch seconds
-    shadow: bool = False
-    side: Side = Side.LEGACY
-    why: str = ""
-    status: int = 0
-    outcome: str = "failed"
-    fallback: str | None = None
-    copy: Copy | None = None
-    places: list[str] = field(default_factory=list)
-    sent: list[tuple[bytes, bytes]] | None = None
-    answered: list[tuple[bytes, bytes]] | None = None
+    __slots__ = (
+        "answered", "at", "client", "copy", "decision", "fallback", "outcome", "places", "project", "request",
+        "sent", "side", "snapshot", "started", "status", "untaken", "why",
+    )  # fmt: skip
+
+    def __init__(
+        self, client: ClientSide, snapshot: Snapshot, project: Project, request: Incoming, decision: Decision,
+        started: float, at: float,
+    ) -> None:  # fmt: skip
+        """A request that was decided on."""
+        self.client, self.snapshot, self.project, self.request = client, snapshot, project, request
+        self.decision, self.started, self.at = decision, started, at
+        self.side, self.why = decision.side, decision.why
+        self.status, self.outcome = 0, "failed"
+        self.fallback: str | None = None
+        self.copy: Copy | None = None
+        self.untaken: str | None = None  # why the tap would not have taken it, so that no copy was made
+        self.places: list[str] = []
+        self.sent = b""  # the head that the answering backend was sent
+        self.answered: AnswerHead | None = None
 
     @property
     def is_tapped(self) -> bool:
@@ -40,5 +41,5 @@ class Passage:
 
     def fall_back(self, failure: UpstreamError) -> None:
         """Legacy answers, because of `failure`."""
-        self.fallback = failure.kind
+        self.fallback, self.side = failure.kind, Side.LEGACY
         self.why = f"fallback: {failure.kind}"

@@ -12,11 +12,11 @@ from typing import Any
 from facade.adapters.decisions_log import DecisionsLog
 from facade.adapters.listening import Acceptor
 from facade.adapters.log import Log
-from facade.adapters.pool_aiohttp import Pools
-from facade.adapters.server_aiohttp import FacadeServer
+from facade.adapters.pool import Pools
+from facade.adapters.server import FacadeServer
 from facade.adapters.telling import Telling
 from facade.background import for_ever, let_go
-from facade.core.forwarded import networks
+from facade.core.http1.forwarding import networks
 from facade.core.incoming import Project
 from facade.core.trace import via_name
 from facade.live import Live

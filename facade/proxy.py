@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from datetime import date
@@ -14,11 +13,10 @@ from facade.attempt import Attempts
 from facade.circuits import Circuits
 from facade.copies import CopyBudget
 from facade.core.blame import blame
-from facade.core.caching import has_range, range_side
-from facade.core.decide import Asked, Snapshot, decide
-from facade.core.forwarded import is_trusted
+from facade.core.decide import Snapshot, decide
 from facade.core.incoming import Incoming, Project, understand
 from facade.core.problem import Problem
+from facade.core.trace import idents
 from facade.errors import ClientGone, Refused, UpstreamError
 from facade.passage import Passage
 from facade.ports import ClientSide, Finished, Teller
@@ -26,7 +24,6 @@ from facade.relay import Relay
 from facade.settings import Limits
 from facade.sides import GetPool, Sides
 from migration.core.plan import Side
-from shadow.tap import is_shadow_call
 
 
 @lru_cache(maxsize=4)
@@ -56,116 +53,89 @@ class Proxy:
         self.token: str | None = None
         self.admission = Admission()
         self.circuits = Circuits(teller)
-        self._teller, self._after, self._random = teller, after, random
+        self._teller, self._after = teller, after
+        self._idents = idents(random(10).hex())
         self._sides = Sides(Attempts(limits, teller), pools, self.circuits, self.admission, teller)
-        self._relay = Relay(limits, teller, random, CopyBudget(int(limits.copies_bytes)))
+        self._relay = Relay(limits, teller, random, CopyBudget(int(limits.copies_bytes)), after.tap)
 
     def take(self, now: Snapshot) -> None:
         """Decide on this snapshot from the next request on."""
         self.now = now
 
     async def handle(self, client: ClientSide) -> None:
-        """Answer one request; nothing is raised but a cancellation."""
+        """Answer one request; nothing is raised."""
         started = time.perf_counter()
         snapshot, project = self.now, self.project
         request: Incoming | None = None
         try:
-            request = understand(client.head, snapshot.plan, project, self._random(16))
-            passage = self._decided(client, snapshot, project, request, started)
+            request = understand(client.head, client.peer, snapshot.plan, project, next(self._idents))
+            now = time.time()
+            decision = decide(snapshot, request, _day(int(now // 86_400)))
         except Refused as refused:
-            await self._refuse_early(client, refused.problem, request, started)
+            self._refuse_early(client, refused.problem, request, started)
             return
+        passage = Passage(client, snapshot, project, request, decision, started, now)
         try:
-            await self._pass(passage, project)
+            await self._pass(passage)
         except ClientGone:
             passage.outcome = "client_gone"
-        except asyncio.CancelledError:
+        except GeneratorExit:
             passage.outcome = "client_gone"
             raise
         except Exception as error:  # noqa: BLE001 - a defect of ours ends one request, never the process
-            await self._fail(passage, error)
+            self._fail(passage, error)
         finally:
             self._after.finished(passage)
 
-    def _decided(
-        self, client: ClientSide, snapshot: Snapshot, project: Project, request: Incoming, started: float
-    ) -> Passage:
-        token = request.clean.shadow
-        shadow = token is not None and is_shadow_call(project.secret, token.decode("latin-1"))
-        insider = is_trusted(request.client, project.trusted)
-        headers = request.headers
-        asked = Asked(
-            request.method,
-            request.target,
-            request.key,
-            request.safe,
-            shadow,
-            insider,
-            request.clean.upgrade,
-            range_side(headers) if has_range(headers) else None,
-        )
-        now = time.time()
-        decision = decide(snapshot, asked, _day(int(now // 86_400)))
-        passage = Passage(client, snapshot, request, decision, started, now, shadow)
-        passage.side, passage.why = decision.side, decision.why
-        return passage
-
-    async def _pass(self, passage: Passage, project: Project) -> None:
+    async def _pass(self, passage: Passage) -> None:
         try:
             self.admission.enter(passage.snapshot.plan.facade.max_in_flight)
         except Refused as refused:
-            await self._refuse(passage, refused.problem)
+            self._refuse(passage, refused.problem)
             return
         try:
-            await self._exchange(passage, project)
+            opened = await self._sides.open(passage)
+            try:
+                await self._relay.answer(passage, opened, self.token)
+            except UpstreamError as error:
+                self._teller.upstream_failed(error.upstream, error.kind, error.detail)
+                raise
+            finally:
+                opened.abandon(passage.client)
         except Refused as refused:
-            await self._refuse(passage, refused.problem)
+            self._refuse(passage, refused.problem)
         except UpstreamError as error:
-            await self._blame(passage, error)
+            self._blame(passage, error)
         finally:
             self.admission.leave(passage.places)
 
-    async def _exchange(self, passage: Passage, project: Project) -> None:
-        opened = await self._sides.open(passage, project)
-        try:
-            await self._relay.answer(passage, opened, project, self.token)
-        except UpstreamError as error:
-            self._teller.upstream_failed(error.upstream, error.kind, error.detail)
-            raise
-        finally:
-            opened.abandon()
-
-    async def _blame(self, passage: Passage, error: UpstreamError) -> None:
-        if passage.client.begun:
-            passage.outcome = "cut"
-            passage.client.cut()
-            return
+    def _blame(self, passage: Passage, error: UpstreamError) -> None:
         legacy = passage.side is Side.LEGACY
-        await self._refuse(passage, blame(error.kind, legacy, safe=passage.request.safe), "failed")
+        self._refuse(passage, blame(error.kind, legacy, safe=passage.request.safe), "failed")
 
-    async def _refuse(self, passage: Passage, problem: Problem, outcome: str = "refused") -> None:
+    def _refuse(self, passage: Passage, problem: Problem, outcome: str = "refused") -> None:
         if passage.client.begun:
             passage.outcome = "cut"
             passage.client.cut()
             return
         passage.status, passage.outcome = problem.status, outcome
         passage.why = problem.code
-        await passage.client.refuse(problem, passage.request.id)
+        passage.client.refuse(problem, passage.request.id)
 
-    async def _fail(self, passage: Passage, error: Exception) -> None:
+    def _fail(self, passage: Passage, error: Exception) -> None:
         self._teller.broken(error)
         try:
-            await self._refuse(passage, _DEFECT, "failed")
+            self._refuse(passage, _DEFECT, "failed")
         except ClientGone:
             passage.outcome = "client_gone"
 
-    async def _refuse_early(
+    def _refuse_early(
         self, client: ClientSide, problem: Problem, request: Incoming | None, started: float
     ) -> None:
         """A request that could not even be decided on: no route, no side, no exchange."""
         name = request.id if request is not None else ""
         try:
-            await client.refuse(problem, name)
+            client.refuse(problem, name)
         except ClientGone:
             pass
         finally:

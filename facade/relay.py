@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from collections.abc import Callable
 
 from facade.attempt import Opened, is_event_stream
 from facade.copies import Copy, CopyBudget
 from facade.core.headers import Header
-from facade.core.incoming import Project
 from facade.core.key import mint, set_cookie
 from facade.core.returned import decision_headers, mints, returned_headers
-from facade.errors import UpstreamError
+from facade.errors import ClientGone, UpstreamError
 from facade.passage import Passage
-from facade.ports import Teller
+from facade.ports import Tap, Teller
 from facade.settings import Limits
 from migration.core.plan import Side
 
@@ -23,44 +21,81 @@ class Relay:
     """Streams answers; what had begun is ended whole, or visibly cut."""
 
     def __init__(
-        self, limits: Limits, teller: Teller, random: Callable[[int], bytes], copies: CopyBudget
+        self, limits: Limits, teller: Teller, random: Callable[[int], bytes], copies: CopyBudget, tap: Tap
     ) -> None:
         """`random` gives the bytes of a minted key; `copies` bounds what is kept for the tap."""
         self._limits, self._teller, self._random, self._copies = limits, teller, random, copies
+        self._tap = tap
 
-    async def answer(self, passage: Passage, opened: Opened, project: Project, token: str | None) -> None:
+    async def answer(self, passage: Passage, opened: Opened, token: str | None) -> None:
         """Send the answer; UpstreamError (cut, stalled) when its end never came."""
-        head, client = opened.head, passage.client
-        passage.status, passage.sent, passage.answered = head.status, opened.sent, list(head.headers)
+        head, client, connection = opened.head, passage.client, opened.connection
+        passage.status, passage.sent, passage.answered = head.status, opened.sent, head
+        if head.status == 101:
+            await self._tunnel(passage, opened)
+            return
         if passage.is_tapped and passage.decision.route is not None:
-            passage.copy = Copy(passage.decision.route.max_body, self._copies)
-        first = b"".join(opened.held) if opened.held else b""
-        if not opened.complete and head.body.there:
-            first += opened.connection.available()
-        client.begin(head.status, self._headers(passage, opened, project, token), head.body, first)
+            passage.untaken = self._tap.refusal
+            if passage.untaken is None:
+                passage.copy = Copy(passage.decision.route.max_body, self._copies)
+        first = connection.take_body()
+        if opened.held:
+            first = b"".join((*opened.held, first))
+        client.begin(
+            head.status, self._headers(passage, opened, token), head.body, first, last=connection.ended
+        )
         if passage.copy is not None and first:
             passage.copy.add(first)
-        if head.body.there and not opened.complete and not opened.connection.ended:
+        if not connection.ended:
             await self._stream(passage, opened)
-        uploaded = opened.upload is None or opened.upload.done()
-        await client.finish(close=not uploaded)
+        client.finish()
         passage.outcome = "answered"
-        opened.connection.release()
+        connection.release()
 
     async def _stream(self, passage: Passage, opened: Opened) -> None:
-        silence = self._silence(opened)
         client, connection, copy = passage.client, opened.connection, passage.copy
-        while True:
-            try:
-                async with asyncio.timeout(silence):
-                    data = await connection.read()
-            except TimeoutError:
-                raise UpstreamError("cut", opened.upstream.name, f"silent for {silence} s") from None
-            if not data:
-                return
-            if copy is not None:
-                copy.add(data)
-            await client.write(data)
+        silence = self._silence(opened)
+        silent_until = client.now() + silence
+        while not connection.ended:
+            if not client.takes_more:
+                await self._until_it_takes_more(passage)
+            data = connection.take_body()
+            if data:
+                if copy is not None:
+                    copy.add(data)
+                client.write(data)
+                silent_until = client.now() + silence
+                if connection.has_more:
+                    await client.turn()
+            elif not connection.ended:
+                if client.now() >= silent_until:
+                    raise UpstreamError("cut", opened.upstream.name, f"silent for {silence} s")
+                await client.event(silent_until)
+
+    async def _until_it_takes_more(self, passage: Passage) -> None:
+        client = passage.client
+        until = client.now() + self._limits.stalled_write
+        while not client.takes_more:
+            if client.now() >= until:
+                client.cut()
+                raise ClientGone("the client takes nothing")
+            await client.event(until)
+
+    async def _tunnel(self, passage: Passage, opened: Opened) -> None:
+        client = passage.client
+        client.tunnel(
+            returned_headers(
+                opened.head, passage.request, passage.decision, opened.upstream, passage.project
+            ),
+            opened.connection,
+        )
+        passage.outcome = "answered"
+        while (last_byte := client.tunnelled()) is not None:
+            silent_until = last_byte + self._limits.stream_silence
+            if client.now() >= silent_until:
+                break
+            await client.event(silent_until)
+        opened.connection.abort()
 
     def _silence(self, opened: Opened) -> float:
         if is_event_stream(opened.head):
@@ -68,17 +103,15 @@ class Relay:
         legacy = opened.upstream.side is Side.LEGACY
         return self._limits.legacy_silence if legacy else self._limits.extracted_silence
 
-    def _headers(self, passage: Passage, opened: Opened, project: Project, token: str | None) -> list[Header]:
-        head, request, plan = opened.head, passage.request, passage.snapshot.plan
-        headers = returned_headers(
-            head.status, head.headers, request, passage.decision, opened.upstream, project.via
-        )
-        if mints(plan, request, head.status, head.headers):
+    def _headers(self, passage: Passage, opened: Opened, token: str | None) -> list[Header]:
+        head, request, project = opened.head, passage.request, passage.project
+        headers = returned_headers(head, request, passage.decision, opened.upstream, project)
+        if mints(passage.snapshot.plan, request, head):
             cookie = mint(project.secret, self._random(16))
             secure = request.scheme == "https"
-            headers.append((b"Set-Cookie", set_cookie(plan.key.name, cookie, secure=secure)))
+            headers.append((b"Set-Cookie", set_cookie(passage.snapshot.plan.key.name, cookie, secure=secure)))
             self._teller.minted()
-        if token is not None and _is_token(request.clean.token, token):
+        if token is not None and _is_token(request.token, token):
             headers += decision_headers(passage.decision, opened.upstream, passage.why)
         return headers
 

@@ -23,8 +23,8 @@ from facade.adapters.control import Channel, Message
 from facade.adapters.decisions_log import SETTING, DecisionsLog
 from facade.adapters.log import Log
 from facade.adapters.metrics_text import flattened
-from facade.adapters.pool_aiohttp import Pools
-from facade.adapters.server_aiohttp import FacadeServer
+from facade.adapters.pool import Pools
+from facade.adapters.server import FacadeServer
 from facade.adapters.state_file import states_of
 from facade.adapters.telling import Telling, decision_line
 from facade.after import After
@@ -225,7 +225,8 @@ def build(place: int, plan: Plan, told: Message) -> Facade:
     live = Live(plan, states, open_evaluator(), proxy.take)
     flags = ToldFlags(plan.flags.stale_after, told["fetched_at"])
     live.follow(flags)
-    server = FacadeServer(proxy.handle, limits, plan.facade.max_connections, telling.parser_refused)
+    refused, most = telling.parser_refused, plan.facade.max_connections
+    server = FacadeServer(proxy.handle, limits, most, refused, telling.broken)
     return Facade(plan, limits, secret, log, telling, decisions, tap, pools, proxy, live, flags, server)
 
 

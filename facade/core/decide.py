@@ -5,14 +5,17 @@ A request is decided on exactly one snapshot, however the plan, the flags or the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
+from facade.core.http1.target import Target
 from facade.core.key import Key
 from facade.core.methods import MIRRORED
 from facade.core.refuse import refuse
-from facade.core.target import Target
-from migration.core.effective import RouteState, answering_side, mirror_share, mirrored
+from facade.core.upstream import Upstream, upstream_of
+from migration.core.bucket import bucket
+from migration.core.effective import RouteState, answering_side, is_by_bucket, mirror_share, mirrored
 from migration.core.flags import Intent
 from migration.core.match import RouteTable
 from migration.core.plan import Plan, Route, Side
@@ -22,42 +25,109 @@ _LEGACY_ANSWERS = frozenset({ReadStage.LEGACY, ReadStage.SHADOW})
 _CAN_FALL_BACK = frozenset({ReadStage.CANARY, ReadStage.LIVE})
 
 
-@dataclass(frozen=True, slots=True)
 class RouteView:
-    """A route as a snapshot sees it; `share` is the per cent of keys whose exchanges are mirrored."""
+    """A route as a snapshot sees it, with everything worked out that its requests have in common.
 
-    route: Route
-    state: RouteState
-    intent: Intent | None
-    share: int
+    `share` is the per cent of keys whose exchanges are mirrored; `rollout` and `cap` are there where a key's
+    bucket alone decides, with the `reasons` for either side of them.
+    """
+
+    __slots__ = (
+        "can_fall_back", "cap", "extracted", "intent", "legacy", "reasons", "rollout", "route", "share",
+        "state", "two_sides",
+    )  # fmt: skip
+
+    def __init__(self, plan: Plan, route: Route, state: RouteState, intent: Intent | None) -> None:
+        """Work out what every request to this route shares."""
+        self.route, self.state, self.intent = route, state, intent
+        self.share = mirror_share(route, state, intent)
+        self.legacy = upstream_of(plan, route, Side.LEGACY)
+        self.extracted = upstream_of(plan, route, Side.EXTRACTED)
+        self.two_sides = state.stage is ReadStage.CANARY
+        self.can_fall_back = state.stage in _CAN_FALL_BACK
+        self.rollout = self.cap = -1
+        self.reasons = ("", "")
+        killed = intent is not None and intent.killed
+        if killed or state.stage in _LEGACY_ANSWERS or state.stage is ReadStage.RETIRED:
+            side, why = answering_side(route, state, intent, None, None)
+            self.rollout, self.cap = (100, 100) if side is Side.EXTRACTED else (0, 0)
+            self.reasons = (why, why)
+        elif intent is not None and is_by_bucket(intent):
+            self.rollout, self.cap = intent.rollout, state.cap_pct
+            self.reasons = (f"flag {intent.rollout} %", f"cap {state.cap_pct} %")
 
 
-@dataclass(frozen=True, slots=True)
+class Views:
+    """The views of a plan's routes, each made when it is first asked for.
+
+    A change of one flag makes a new snapshot: 5,000 views at once would hold up everybody for 50 ms.
+    """
+
+    __slots__ = ("_intents", "_made", "_plan", "_states")
+
+    def __init__(self, plan: Plan, states: Mapping[str, RouteState], intents: Mapping[str, Intent]) -> None:
+        """A route that the ledger does not know stands at legacy."""
+        self._made: dict[str, RouteView] = {}
+        self._plan, self._states, self._intents = plan, states, intents
+
+    def __getitem__(self, name: str) -> RouteView:
+        """The view of the route with this id."""
+        view = self._made.get(name)
+        if view is None:
+            state = self._states.get(name) or RouteState(name)
+            view = RouteView(self._plan, self._plan.routes[name], state, self._intents.get(name))
+            self._made[name] = view
+        return view
+
+    def all(self) -> Iterator[tuple[str, RouteView]]:
+        """Every route's id and view, in the plan's order."""
+        return ((name, self[name]) for name in self._plan.routes)
+
+
 class Snapshot:
     """All that a request is decided on; `evaluate` asks the flags' engine for a flag and a key."""
 
-    plan: Plan
-    table: RouteTable
-    views: Mapping[str, RouteView]
-    evaluate: Callable[[str, str], bool]
+    __slots__ = ("evaluate", "legacy", "plan", "table", "views")
 
-    def past_legacy(self, route: Route | None) -> bool:
-        """Whether anybody but legacy knows of this route's requests."""
-        return route is not None and self.views[route.id].state.stage is not ReadStage.LEGACY
+    def __init__(
+        self, plan: Plan, table: RouteTable, views: Views, evaluate: Callable[[str, str], bool]
+    ) -> None:
+        """Made by `snapshot`."""
+        self.plan, self.table, self.views, self.evaluate = plan, table, views, evaluate
+        self.legacy = upstream_of(plan, None, Side.LEGACY)
+
+    def is_special(self, route: Route | None) -> bool:
+        """Whether it matters which route a request takes: it is past legacy, or hidden from outsiders."""
+        return route is not None and (
+            route.visibility == "internal" or self.views[route.id].state.stage is not ReadStage.LEGACY
+        )
+
+    def upstream(self, view: RouteView | None, side: Side) -> Upstream:
+        """The backend that answers on `side`."""
+        if view is None:
+            return self.legacy
+        return view.legacy if side is Side.LEGACY else view.extracted
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(Protocol):
     """What is known about a request when it is decided; `insider` came from a trusted network."""
 
-    method: str
-    target: Target
-    key: Key | None
-    safe: bool
-    shadow: bool = False
-    insider: bool = False
-    upgrade: bool = False
-    range_side: Side | None = None  # whose bytes the asked range belongs to, when it names a side's ETag
+    @property
+    def method(self) -> str: ...
+    @property
+    def target(self) -> Target: ...
+    @property
+    def key(self) -> Key | None: ...
+    @property
+    def safe(self) -> bool: ...
+    @property
+    def shadow(self) -> object: ...
+    @property
+    def insider(self) -> bool: ...
+    @property
+    def upgrade(self) -> bool: ...
+    @property
+    def range_side(self) -> Side | None: ...
 
 
 @dataclass(slots=True)
@@ -89,13 +159,8 @@ def snapshot(
     evaluate: Callable[[str, str], bool],
     table: RouteTable | None = None,
 ) -> Snapshot:
-    """The views of a plan's routes; a route the ledger does not know stands at legacy."""
-    views = {}
-    for route in plan.routes.values():
-        state = states.get(route.id) or RouteState(route.id)
-        intent = intents.get(route.id)
-        views[route.id] = RouteView(route, state, intent, mirror_share(route, state, intent))
-    return Snapshot(plan, table or RouteTable(plan.routes.values()), views, evaluate)
+    """A snapshot of what is known now."""
+    return Snapshot(plan, table or RouteTable(plan.routes.values()), Views(plan, states, intents), evaluate)
 
 
 def decide(now: Snapshot, asked: Asked, day: str) -> Decision:
@@ -109,21 +174,25 @@ def decide(now: Snapshot, asked: Asked, day: str) -> Decision:
         raise refuse(404, "not_found", "There is nothing here.")
     view = now.views[route.id]
     side, why = _side(now, view, asked.key)
-    stage = view.state.stage
-    if asked.range_side is Side.LEGACY and side is Side.EXTRACTED and stage in _CAN_FALL_BACK:
-        side, why = Side.LEGACY, "range of legacy's bytes"
-    fallback = side is Side.EXTRACTED and asked.safe and stage in _CAN_FALL_BACK
+    fallback = False
+    if view.can_fall_back and side is Side.EXTRACTED:
+        if asked.range_side is Side.LEGACY:
+            side, why = Side.LEGACY, "range of legacy's bytes"
+        else:
+            fallback = asked.safe
+    if view.share <= 0:
+        return Decision(view, side, why, fallback, False, None, view.two_sides)
     tap, untapped = _tap(view, side, asked, day)
-    return Decision(view, side, why, fallback, tap, untapped, stage is ReadStage.CANARY)
+    return Decision(view, side, why, fallback, tap, untapped, view.two_sides)
 
 
 def _route(now: Snapshot, asked: Asked) -> Route | None:
     target = asked.target
     found = _match(now, asked.method, target.parts)
-    if target.merged == target.parts:
+    if target.merged is target.parts:
         return found
     merged = _match(now, asked.method, target.merged)
-    if found is not merged and (now.past_legacy(found) or now.past_legacy(merged)):
+    if found is not merged and (now.is_special(found) or now.is_special(merged)):
         raise refuse(
             400, "ambiguous_slashes", "The path is another one to servers that merge slashes. Write it once."
         )
@@ -136,26 +205,35 @@ def _match(now: Snapshot, method: str, parts: tuple[str, ...]) -> Route | None:
 
 
 def _side(now: Snapshot, view: RouteView, key: Key | None) -> tuple[Side, str]:
-    intent = view.intent
+    """What `answering_side` says, and held to it by a test; most of it was worked out with the view."""
+    rollout = view.rollout
+    if rollout == 0 and view.cap == 0:
+        return Side.LEGACY, view.reasons[0]
+    if key is not None and rollout >= 0:
+        number = bucket(view.route.flag, key.value)
+        if number > rollout:
+            return Side.LEGACY, view.reasons[0]
+        return (Side.EXTRACTED if number <= view.cap else Side.LEGACY), view.reasons[1]
     flag_true = None
-    if key is not None and intent is not None and intent.known and view.state.stage not in _LEGACY_ANSWERS:
+    intent = view.intent
+    if key is not None and intent is not None and intent.known:
         flag_true = now.evaluate(view.route.flag, key.value)
-    return answering_side(view.route, view.state, intent, flag_true, key.value if key else None)
+    return answering_side(view.route, view.state, intent, flag_true, key.value if key is not None else None)
 
 
 def _tap(view: RouteView, side: Side, asked: Asked, day: str) -> tuple[bool, str | None]:
     """Whether the exchange is mirrored, else the reason that is counted; (False, None): not eligible."""
-    if view.share <= 0 or asked.shadow:
+    if asked.shadow:
         return False, None
     if asked.method not in MIRRORED or not asked.safe:
         return False, "method"
     if asked.upgrade:
         return False, "upgrade"
-    key = asked.key.value if asked.key is not None else None
-    if key is None and view.share < 100:
-        return False, "no_key"
-    if not mirrored(day, key, view.share, view.route.id):
-        return False, "not_sampled"
+    if view.share < 100:
+        if asked.key is None:
+            return False, "no_key"
+        if not mirrored(day, asked.key.value, view.share, view.route.id):
+            return False, "not_sampled"
     if side is Side.EXTRACTED and not view.route.effects_free:
         # The other side is legacy, whose handler may write: nobody declared that asking again does no harm.
         return True, "legacy_has_effects"

@@ -2,72 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from facade.core.caching import CONDITIONAL, conditions_for, range_side, ranges_for
-from facade.core.forwarded import forwarding_headers
-from facade.core.headers import Header, values, without
+from facade.core.caching import conditions_for, range_side, ranges_for
+from facade.core.headers import Header, without
 from facade.core.host import own_name
-from facade.core.incoming import Incoming
-from migration.core.plan import Plan, Route, Side
+from facade.core.http1.fields import Kind
+from facade.core.http1.forwarding import forwarding_fields
+from facade.core.http1.writing import request_head
+from facade.core.incoming import Incoming, Project
+from facade.core.upstream import Upstream
+from migration.core.plan import Side
+
+_CONDITION, _UPGRADE = int(Kind.CONDITION), (b"Upgrade", b"websocket")
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """One backend as the plan describes it; `timeout` seconds until its first byte."""
+def forwarded_head(
+    incoming: Incoming,
+    to: Upstream,
+    project: Project,
+    *,
+    planned: bool,
+    two_sides: bool,
+    tunnel: bool = False,
+) -> bytes:
+    """The bytes of the head for `to`.
 
-    name: str
-    side: Side
-    url: str
-    timeout: float
-    sets_host: bool = False
-    hops: int = 1
-    preserve: bool = False
-
-
-def upstream_of(plan: Plan, route: Route | None, side: Side) -> Upstream:
-    """The backend that answers for `side`."""
-    if side is Side.LEGACY or route is None:
-        legacy = plan.legacy
-        preserve = legacy.forwarded == "preserve"
-        return Upstream(
-            "legacy",
-            Side.LEGACY,
-            legacy.url,
-            legacy.timeout,
-            legacy.host == "set",
-            legacy.trusted_hops,
-            preserve,
-        )
-    service = plan.services[route.service]
-    timeout = route.timeout if route.timeout is not None else service.timeout
-    return Upstream(service.name, Side.EXTRACTED, service.url, timeout, service.host == "set")
-
-
-def forwarded_request(
-    incoming: Incoming, to: Upstream, *, planned: bool, two_sides: bool, via: str, shadow: bool = False
-) -> list[Header]:
-    """The headers for `to`; `planned`: for a route of the plan, whose validators may carry our tags."""
-    asked = incoming.headers
-    headers: list[Header] = asked
-    if planned and any(values(asked, name) for name in CONDITIONAL):
-        headers = _ranged(conditions_for(asked, to.side, two_sides=two_sides), to.side, two_sides=two_sides)
+    `planned`: for a route of the plan, whose validators may carry our tags. `tunnel`: ask for a WebSocket.
+    """
+    headers: list[Header] = incoming.headers
+    if planned and _CONDITION in incoming.noted:
+        headers = _ranged(conditions_for(headers, to.side, two_sides=two_sides), to.side, two_sides=two_sides)
     if to.sets_host or not incoming.host:
         headers = [(b"Host", own_name(to.url)), *without(headers, b"host")]
-    headers = [*without(headers, b"x-request-id"), (b"X-Request-Id", incoming.id.encode())]
-    headers += forwarding_headers(
-        client=incoming.client,
-        peer=incoming.peer,
-        scheme=incoming.scheme,
-        host=incoming.host,
-        forwarding=incoming.clean.forwarding,
-        hops=to.hops,
+    added = forwarding_fields(
+        incoming.client, incoming.peer, incoming.scheme, incoming.host, incoming.forwarding, to.hops,
         preserve=to.preserve,
+    )  # fmt: skip
+    ours: tuple[Header, ...] = ((b"X-Request-Id", incoming.id.encode()), *added)
+    if incoming.shadow is not None:
+        ours += ((b"X-Shadow", incoming.shadow),)
+    if tunnel:
+        ours += ((b"Connection", b"Upgrade"), _UPGRADE)
+    return request_head(
+        incoming.method, incoming.target.raw, headers, (*ours, project.via_field), incoming.body
     )
-    if shadow and incoming.clean.shadow is not None:
-        headers.append((b"X-Shadow", incoming.clean.shadow))
-    headers.append((b"Via", b"1.1 " + via.encode()))
-    return headers
 
 
 def _ranged(headers: list[Header], side: Side, *, two_sides: bool) -> list[Header]:

@@ -1,20 +1,32 @@
-"""A request as it is understood, from the bytes of its head to all that deciding and forwarding need."""
+"""A request as it is understood, from its parsed head to all that deciding and forwarding need."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from facade.core.clean import Clean, clean, problem_of_upgrade
-from facade.core.forwarded import Network, client_address, is_trusted, scheme_of
-from facade.core.framing import Body, check_version, host_of, request_body
-from facade.core.headers import Fields, Headers, without
+from facade.core.caching import has_range, range_side
+from facade.core.clean import asks_for_websocket, check_expectation, check_upgrade, named_by_connection
+from facade.core.headers import Fields, Header, without
+from facade.core.http1.fields import Kind, Noted
+from facade.core.http1.forwarding import Network, client_address, is_trusted, scheme_of
+from facade.core.http1.framing import Body, host_of
+from facade.core.http1.head import RequestHead
+from facade.core.http1.target import Target, parse_target
 from facade.core.key import Key, sticky_key
 from facade.core.methods import check_method, is_safe
 from facade.core.refuse import refuse
-from facade.core.target import Target, parse_target
-from facade.core.trace import request_id, times_seen, trace_id
+from facade.core.trace import given_id, times_seen
 from facade.errors import Refused
-from migration.core.plan import Plan
+from migration.core.plan import Plan, Side
+from shadow.tap import is_shadow_call
+
+_HOST, _CONNECTION, _UPGRADE, _EXPECT, _VIA, _SHADOW, _TOKEN, _OVERRIDE, _CONDITION = (
+    int(kind)
+    for kind in (
+        Kind.HOST, Kind.CONNECTION, Kind.UPGRADE, Kind.EXPECT, Kind.VIA, Kind.SHADOW, Kind.TOKEN,
+        Kind.OVERRIDE, Kind.CONDITION,
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,103 +36,123 @@ class Project:
     secret: bytes
     via: str
     trusted: tuple[Network, ...] = ()
+    via_field: Header = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Spell the Via field once."""
+        object.__setattr__(self, "via_field", (b"Via", b"1.1 " + self.via.encode()))
 
 
-@dataclass(slots=True)
-class Head:
-    """A request's head as the parser gives it; `peer` is the address of the socket's other end."""
-
-    method: str
-    target: bytes
-    version: tuple[int, int]
-    headers: Headers
-    peer: str
-    scheme: str = "http"
-
-
-@dataclass(slots=True)
 class Incoming:
-    """A request that may be answered; `headers` are cleaned, `client` is who asks, by trusted word."""
+    """A request that may be answered; `headers` are cleaned, `client` is who asks, by trusted word.
+
+    `shadow`: it is a candidate call of our own. `insider`: it came from a trusted network. `websocket`: it is
+    the opening handshake of one.
+    """
+
+    __slots__ = (
+        "body", "client", "expects", "forwarding", "headers", "host", "id", "insider", "key", "method",
+        "noted", "peer", "safe", "scheme", "shadow", "target", "upgrade", "websocket",
+    )  # fmt: skip
 
     method: str
     target: Target
     body: Body
     host: bytes
-    clean: Clean
+    headers: Fields
+    noted: Noted
+    forwarding: list[Header]
     key: Key | None
     safe: bool
     client: str
     peer: str
     scheme: str
     id: str
-    trace: str | None
-
-    @property
-    def headers(self) -> Fields:
-        """The cleaned headers, in their order."""
-        return self.clean.headers
+    shadow: bytes | None
+    insider: bool
+    upgrade: bool
+    websocket: bool
+    expects: bool
 
     @property
     def repeatable(self) -> bool:
         """Whether the request can be sent again: it is safe, and nothing of it is used up by sending."""
         return self.safe and not self.body.there
 
+    @property
+    def token(self) -> bytes | None:
+        """What it says is the admin token."""
+        found = self.noted.get(_TOKEN)
+        return found[-1] if found is not None else None
 
-def understand(head: Head, plan: Plan, project: Project, random: bytes) -> Incoming:
-    """Parse, clean, check: in this order, so that nothing is decided on what an outsider made up.
+    @property
+    def range_side(self) -> Side | None:
+        """Whose bytes the asked range belongs to, when it names a side's ETag."""
+        if _CONDITION not in self.noted or not has_range(self.headers):
+            return None
+        return range_side(self.headers)
 
-    `random` (16 bytes) becomes the request's id when it brought none. Refused says what is wrong with it.
+
+def understand(head: RequestHead, peer: str, plan: Plan, project: Project, ident: str) -> Incoming:
+    """Clean and check, in an order in which nothing is decided on what an outsider made up.
+
+    `ident` becomes the request's id when it brought none. Refused says what is wrong with it.
     """
-    check_version(head.version)
-    raw = Fields(head.headers)
-    check_method(head.method, plan.facade.methods)
-    target = parse_target(head.method, head.target)
-    host = host_of(head.version, raw, target.authority)
-    body = request_body(head.version, raw)
-    _check_size(body, plan.facade.max_request_body)
-    trusted = is_trusted(head.peer, project.trusted)
-    cleaned = clean(raw, trusted=trusted)
-    _check_rest(cleaned, body, times_seen(cleaned.headers, project.via))
+    fields, found = head.fields, Incoming()
+    noted = fields.noted
+    found.method = method = head.method
+    check_method(method, plan.facade.methods)
+    found.target = target = parse_target(method, head.target)
+    found.host = host = host_of(head.version, noted.get(_HOST), target.authority)
+    found.body = body = head.body
+    if body.kind == "length":
+        check_grown(body.length, plan.facade.max_request_body)
+    found.noted, found.headers = noted, fields.kept
+    found.upgrade = found.websocket = found.expects = False
+    connection = noted.get(_CONNECTION)
+    if connection is not None:
+        found.headers = named_by_connection(fields.kept, connection)
+    if _UPGRADE in noted:
+        check_upgrade(noted)
+        found.upgrade = True
+        found.websocket = asks_for_websocket(method, head.version, noted, connection or [])
+    if _EXPECT in noted:
+        found.expects = check_expectation(noted, body)
+    if _VIA in noted and times_seen(noted[_VIA], project.via) >= 2:
+        raise refuse(508, "loop", "The request has passed this facade twice: an upstream's URL leads to it.")
     if target.authority is not None:
-        cleaned.headers = Fields([(b"Host", host), *without(cleaned.headers, b"host")])
-    return Incoming(
-        method=head.method,
-        target=target,
-        body=body,
-        host=host,
-        clean=cleaned,
-        key=sticky_key(plan.key, cleaned.headers, project.secret),
-        safe=is_safe(head.method, override=cleaned.override, query=target.query),
-        client=client_address(head.peer, cleaned.forwarding, project.trusted),
-        peer=head.peer,
-        scheme=scheme_of(cleaned.forwarding, head.scheme),
-        id=request_id(cleaned.headers, random),
-        trace=trace_id(cleaned.headers),
-    )
+        found.headers = Fields([(b"Host", host), *without(found.headers, b"host")])
+    _who(found, peer, fields.forwarding, project)
+    found.key = sticky_key(plan.key, found.headers, noted, project.secret)
+    found.safe = is_safe(method, override=_OVERRIDE in noted, query=target.query)
+    found.id = given_id(noted) or ident
+    found.shadow = _shadow(noted.get(_SHADOW), project.secret)
+    return found
+
+
+def _who(found: Incoming, peer: str, forwarding: list[Header], project: Project) -> None:
+    """Who asks: the peer, or whom a trusted peer speaks for."""
+    found.peer = found.client = peer
+    found.scheme, found.insider, found.forwarding = "http", False, []
+    if project.trusted and is_trusted(peer, project.trusted):
+        found.forwarding = forwarding
+        found.client = client_address(peer, forwarding, project.trusted)
+        found.scheme = scheme_of(forwarding, "http")
+        found.insider = is_trusted(found.client, project.trusted)
+
+
+def _shadow(said: list[bytes] | None, secret: bytes) -> bytes | None:
+    """The token of a candidate call, if it is one of ours: an outsider's order must not be "rehearsed"."""
+    if said is None or not is_shadow_call(secret, said[-1].decode("latin-1")):
+        return None
+    return said[-1]
 
 
 def check_grown(received: int, limit: int | None) -> None:
-    """Refused (413) once a body that told no length has grown past the plan's limit."""
+    """Refused (413) once a body has grown past the plan's limit."""
     if limit is not None and received > limit:
         raise _too_large(limit)
 
 
 def _too_large(limit: int) -> Refused:
     return refuse(413, "body_too_large", f"The body is larger than the {limit} bytes that are allowed here.")
-
-
-def _check_size(body: Body, limit: int | None) -> None:
-    if body.kind == "length":
-        check_grown(body.length, limit)
-
-
-def _check_rest(cleaned: Clean, body: Body, seen: int) -> None:
-    problem = problem_of_upgrade(cleaned.upgrade, body.there)
-    if problem is not None:
-        raise Refused(problem)
-    if cleaned.expect is not None and cleaned.expect.strip().lower() != b"100-continue":
-        raise refuse(417, "expectation", "Only the expectation 100-continue can be met here.")
-    if seen >= 2:
-        raise refuse(
-            508, "loop", "The request has passed this facade twice: an upstream's URL leads back to it."
-        )

@@ -11,13 +11,16 @@ import binascii
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
-from typing import Any
+import re
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from facade.core.headers import Headers, elements, first, values
+from facade.core.http1.fields import Kind, Noted
 from migration.core.plan import KeySource
 from migration.core.signing import sign
 
+_COOKIE, _AUTHORIZATION = int(Kind.COOKIE), int(Kind.AUTHORIZATION)
 PURPOSE = "sticky-key"
 MAX_KEY = 128  # Unleash keeps no limit of its own; a UUID has 36, an e-mail address rarely over 64
 _RANDOM = 16
@@ -26,8 +29,7 @@ _MAX_TOKEN = 8 * 1024
 MAX_AGE = 365 * 24 * 3600  # longer than any migration of one slice should take
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """A sticky key; only a `signed` one counts as coverage."""
 
     value: str
@@ -50,22 +52,29 @@ def minted_key(secret: bytes, cookie: str) -> Key | None:
     return Key(text, signed=True)
 
 
+# A browser shows its cookie with every request: what was verified once need not be again.
+_met = lru_cache(maxsize=8192)(minted_key)
+
+
 def set_cookie(name: str, value: str, *, secure: bool) -> bytes:
     """The Set-Cookie field that hands out a minted key."""
     text = f"{name}={value}; Path=/; Max-Age={MAX_AGE}; HttpOnly; SameSite=Lax"
     return (text + "; Secure" if secure else text).encode()
 
 
-def sticky_key(source: KeySource, headers: Headers, secret: bytes) -> Key | None:
+def sticky_key(source: KeySource, headers: Headers, noted: Noted, secret: bytes) -> Key | None:
     """The key of a request by the plan's declared source, or None."""
     if source.kind == "header":
         return _plain(_only(values(headers, source.name.lower().encode())))
     if source.kind == "claim":
-        return _claim(source, headers)
-    cookie = _cookie(source.name, headers)
+        return _claim(source, noted.get(_AUTHORIZATION, []))
+    cookies = noted.get(_COOKIE)
+    if cookies is None:
+        return None
+    cookie = _cookie(source.name, cookies)
     if source.kind == "cookie" or cookie is None:
         return _plain(cookie)
-    return minted_key(secret, cookie) if cookie.isascii() and len(cookie) <= MAX_KEY else None
+    return _met(secret, cookie) if cookie.isascii() and len(cookie) <= MAX_KEY else None
 
 
 def is_navigation(method: str, headers: Headers) -> bool:
@@ -87,14 +96,18 @@ def _plain(text: str | None) -> Key | None:
     return Key(text, signed=False)
 
 
-def _cookie(name: str, headers: Headers) -> str | None:
-    wanted = name.encode()
-    pairs = (pair.partition(b"=") for field in values(headers, b"cookie") for pair in field.split(b";"))
-    return _only([value.strip(b" \t") for key, _, value in pairs if key.strip(b" \t") == wanted])
+def _cookie(name: str, fields: list[bytes]) -> str | None:
+    pairs = _pairs_named(name)
+    return _only([value.strip(b" \t") for field in fields for value in pairs.findall(field)])
 
 
-def _claim(source: KeySource, headers: Headers) -> Key | None:
-    token = _only(values(headers, b"authorization"))
+@lru_cache(maxsize=16)  # one name for each plan
+def _pairs_named(name: str) -> re.Pattern[bytes]:
+    return re.compile(rb"(?:^|;)[ \t]*" + re.escape(name.encode()) + rb"[ \t]*=([^;]*)")
+
+
+def _claim(source: KeySource, authorization: list[bytes]) -> Key | None:
+    token = _only(authorization)
     if token is None or len(token) > _MAX_TOKEN or token[:7].lower() != "bearer ":
         return None
     head, _, rest = token[7:].strip().partition(".")

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from facade.core.caching import made_private, shared_cache_may_keep, tagged
 from facade.core.decide import Decision
-from facade.core.forward import Upstream
-from facade.core.headers import Header, Headers
+from facade.core.headers import Header, elements, fold
 from facade.core.host import own_name, turned_back
-from facade.core.incoming import Incoming
+from facade.core.http1.fields import Kind
+from facade.core.http1.head import AnswerHead
+from facade.core.incoming import Incoming, Project
 from facade.core.key import is_navigation
-from facade.core.outgoing import answer_headers
+from facade.core.upstream import Upstream
 from migration.core.plan import Plan
+
+_CONNECTION, _LENGTH = int(Kind.CONNECTION), int(Kind.LENGTH_KEPT)
+_SAID_OF_ITSELF = ([b"close"], [b"keep-alive"])
 
 
 def returned_headers(
-    status: int, headers: Headers, incoming: Incoming, decision: Decision, by: Upstream, via: str
+    head: AnswerHead, incoming: Incoming, decision: Decision, by: Upstream, project: Project
 ) -> list[Header]:
     """The headers for the client, without framing."""
-    result = answer_headers(status, headers, via.encode())
+    result: list[Header] = head.fields.kept
+    noted = head.fields.noted
+    if _CONNECTION in noted or _LENGTH in noted:
+        result = _framed_by_us(head, result)
+    result = [*result, project.via_field]
     if by.sets_host and incoming.host:
         result = turned_back(result, own_name(by.url), incoming.scheme, incoming.host)
     if decision.two_sides:
@@ -27,13 +35,33 @@ def returned_headers(
     return result
 
 
-def mints(plan: Plan, incoming: Incoming, status: int, headers: Headers) -> bool:
+def _framed_by_us(head: AnswerHead, headers: list[Header]) -> list[Header]:
+    """Without what Connection names, and with one length at most, which stays where it stood.
+
+    Equal lengths said twice are said once (RFC 9112, section 6.3); 204 may have none (RFC 9110, section 8.6).
+    """
+    noted = head.fields.noted
+    named = elements(noted.get(_CONNECTION, ()))
+    if named and named not in _SAID_OF_ITSELF:
+        dropped = {name.replace(b"_", b"-") for name in named} - {b"content-length"}
+        headers = [field for field in headers if fold(field[0]) not in dropped]
+    length = noted.get(_LENGTH, ())
+    if head.status == 204 and length:
+        return [field for field in headers if field[0].lower() != b"content-length"]
+    if len(length) > 1 or (length and length[0][:1] == b"0"):
+        at = next(at for at, field in enumerate(headers) if field[0].lower() == b"content-length")
+        rest = (field for field in headers[at + 1 :] if field[0].lower() != b"content-length")
+        return [*headers[:at], (headers[at][0], b"%d" % int(length[0])), *rest]
+    return headers
+
+
+def mints(plan: Plan, incoming: Incoming, head: AnswerHead) -> bool:
     """Whether this answer hands out a sticky key: on a navigation, and never where a cache may keep it."""
     return (
         plan.key.kind == "mint"
         and incoming.key is None
         and is_navigation(incoming.method, incoming.headers)
-        and not shared_cache_may_keep(status, headers)
+        and not shared_cache_may_keep(head.status, head.fields.kept)
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 Headers = list[tuple[bytes, bytes]]
 
+_TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?\Z")
 BESIDES = 512  # bytes of an exchange that are neither head nor body: its objects, its texts, its numbers
 
 
@@ -50,3 +52,10 @@ def parsed_head(head: bytes) -> Headers:
 def written_head(headers: Headers) -> bytes:
     """These headers as lines behind an empty start line."""
     return b"".join([b"\r\n%b: %b" % header for header in headers])
+
+
+def trace_of(headers: Headers) -> str | None:
+    """The trace id of a request's W3C `traceparent`, or None."""
+    given = next((value for name, value in headers if name.lower() == b"traceparent"), b"")
+    found = _TRACE.match(given)
+    return found[1].decode() if found else None

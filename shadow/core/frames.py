@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from shadow.core.exchange import Exchange, parsed_head
+from shadow.core.exchange import Exchange, parsed_head, trace_of
 
 MAX_FRAME = 8 * 1024 * 1024  # a kept answer (1 MiB by default) and its request, with room for larger plans
 _PREFIX = struct.Struct(">I")
@@ -184,9 +184,10 @@ def _check_row(row: list[Any]) -> None:
 def _exchange(row: list[Any], parts: list[bytes]) -> Exchange:
     route, method, request_id, side, key, trace, signed, fallback, began, elapsed, status, *_ = row
     target, request_head, response_head, request_body, body = parts
+    asked = parsed_head(request_head)
     return Exchange(
-        route, key, signed, method, target, parsed_head(request_head), request_body, side, status,
-        parsed_head(response_head), body, float(began), float(elapsed), fallback, request_id, trace,
+        route, key, signed, method, target, asked, request_body, side, status, parsed_head(response_head),
+        body, float(began), float(elapsed), fallback, request_id, trace or trace_of(asked),
     )  # fmt: skip
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from facade.core.decide import Snapshot, snapshot
 from facade.core.headers import Header
-from facade.core.incoming import Head, Incoming, Project, understand
+from facade.core.http1.fields import Noted, sort_answer, sort_request
+from facade.core.http1.head import AnswerHead, RequestHead, parse_answer, parse_request
+from facade.core.incoming import Incoming, Project, understand
 from migration.core.effective import RouteState
 from migration.core.flags import Intent
 from migration.core.plan import (
@@ -29,6 +31,7 @@ SECRET = b"s" * 32
 PROJECT = Project(SECRET, "strangler-me")
 SHOW = "catalog.show"
 RANDOM = bytes(range(16))
+IDENT = "made-by-us"
 
 
 def a_route(name: str, match: str, **changes: Any) -> Route:
@@ -82,6 +85,31 @@ def pairs(*lines: str) -> list[Header]:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, _, value in split]
 
 
+def noted(*lines: str) -> Noted:
+    """What is noted of a request's `Name: value` lines."""
+    return sort_request(pairs(*lines)).noted
+
+
+def answered(*lines: str) -> Noted:
+    """What is noted of an answer's `Name: value` lines."""
+    return sort_answer(pairs(*lines)).noted
+
+
+def raw_head(first_line: str, *lines: str) -> bytes:
+    """The bytes of a head."""
+    return "\r\n".join([first_line, *lines, "", ""]).encode("latin-1")
+
+
+def a_head(*lines: str, method: str = "GET", target: str = "/p/1", version: str = "1.1") -> RequestHead:
+    """A request's head as it was parsed."""
+    return parse_request(raw_head(f"{method} {target} HTTP/{version}", *lines))
+
+
+def an_answer(*lines: str, status: int = 200, method: str = "GET") -> AnswerHead:
+    """An answer's head as it was parsed."""
+    return parse_answer(raw_head(f"HTTP/1.1 {status} Whatever", *lines), method)
+
+
 def a_request(
     *lines: str,
     method: str = "GET",
@@ -90,5 +118,5 @@ def a_request(
     project: Project = PROJECT,
 ) -> Incoming:
     """A request that was understood."""
-    head = Head(method, target.encode(), (1, 1), [(b"Host", b"shop.test"), *pairs(*lines)], "127.0.0.1")
-    return understand(head, plan or a_plan(), project, RANDOM)
+    head = a_head("Host: shop.test", *lines, method=method, target=target)
+    return understand(head, "127.0.0.1", plan or a_plan(), project, IDENT)

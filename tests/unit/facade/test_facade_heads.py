@@ -7,20 +7,52 @@ from typing import Any
 import pytest
 
 from facade.core.decide import Decision, RouteView
-from facade.core.forward import Upstream, forwarded_request, upstream_of
-from facade.core.framing import CHUNKED, NONE, Body
-from facade.core.headers import first, values
+from facade.core.forward import forwarded_head
+from facade.core.headers import Header, first, values
 from facade.core.host import own_name, turned_back
-from facade.core.incoming import Head, check_grown, understand
-from facade.core.outgoing import answer_head, answer_headers, request_head
+from facade.core.http1.forwarding import networks
+from facade.core.http1.framing import CHUNKED, NONE, of_length
+from facade.core.http1.head import parse_request
+from facade.core.http1.writing import LAST_CHUNK, answer_head, chunk, request_head
+from facade.core.incoming import Project, check_grown, understand
+from facade.core.key import mint
 from facade.core.returned import decision_headers, mints, returned_headers
-from facade.core.trace import request_id, times_seen, trace_id, via_name
+from facade.core.trace import given_id, idents, times_seen, via_name
+from facade.core.upstream import Upstream, upstream_of
 from facade.errors import Refused
 from migration.core.effective import RouteState
-from migration.core.plan import FacadeSettings, KeySource, Legacy, Side
-from tests.unit.facade.facade_builders import PROJECT, RANDOM, SECRET, a_plan, a_request, a_route, pairs
+from migration.core.plan import FacadeSettings, KeySource, Legacy, Plan, Side
+from shadow.tap import shadow_token
+from tests.unit.facade.facade_builders import (
+    IDENT,
+    PROJECT,
+    RANDOM,
+    SECRET,
+    a_head,
+    a_plan,
+    a_request,
+    a_route,
+    an_answer,
+    noted,
+    pairs,
+)
 
 MINTING = a_plan(key=KeySource())
+LEGACY = Upstream("legacy", Side.LEGACY, "http://l:1", 1.0)
+VIA = "Via: 1.1 strangler-me"
+
+
+def _decision(two_sides: bool, shared_cache: bool = True) -> Decision:
+    route = a_route("show", "GET /p/{id:int}", shared_cache=shared_cache)
+    view = RouteView(a_plan(route), route, RouteState(route.id), None)
+    return Decision(view, Side.LEGACY, "why", two_sides=two_sides)
+
+
+def _returned(
+    *lines: str, status: int = 200, decision: Decision | None = None, by: Upstream = LEGACY
+) -> list[Header]:
+    head = an_answer(*lines, status=status)
+    return returned_headers(head, a_request(), decision or _decision(False), by, PROJECT)
 
 
 def test_a_request_is_understood_from_its_head() -> None:
@@ -35,6 +67,51 @@ def test_a_request_is_understood_from_its_head() -> None:
     assert request.key is not None
     assert request.key.value == "k"
     assert not a_request("Content-Length: 3").repeatable
+    assert not a_request(method="POST").repeatable
+    assert (request.upgrade, request.websocket, request.expects, request.insider) == (False,) * 4
+    assert (request.shadow, request.token, request.range_side) == (None,) * 3
+
+
+def test_what_a_request_says_of_itself_is_read_where_it_is_asked_for() -> None:
+    token = shadow_token(SECRET, "r")
+    request = a_request(
+        "X-Strangler-Token: a", "X-Strangler-Token: b",
+        f"X-Shadow: {token}", "Range: bytes=1-", 'If-Range: "sf-x-1"',
+    )  # fmt: skip
+    assert (request.token, request.shadow) == (b"b", token.encode())
+    assert request.range_side is Side.EXTRACTED
+    assert a_request('If-Match: "sf-x-1"').range_side is None
+    assert a_request("X-Shadow: v1.made-up.r").shadow is None
+    assert not a_request("X-HTTP-Method-Override: PUT").safe
+    assert not a_request("Connection: X-Hop", "X-Hop: 1").headers[1:]
+
+
+SOCKET = ("Upgrade: websocket", "Connection: keep-alive, Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZQ==")
+HANDSHAKES: list[tuple[str, dict[str, Any], tuple[str, ...], bool]] = [
+    ("one of RFC 6455", {}, SOCKET, True),
+    ("a spelling of its own", {}, ("upgrade: WebSocket", "connection: UPGRADE", SOCKET[2]), True),
+    ("another method", {"method": "POST"}, SOCKET, False),
+    ("another protocol", {}, ("Upgrade: h2c", *SOCKET[1:]), False),
+    ("two protocols", {}, ("Upgrade: websocket, h2c", *SOCKET[1:]), False),
+    ("Connection does not name it", {}, (SOCKET[0], "Connection: close", SOCKET[2]), False),
+    ("no Connection", {}, (SOCKET[0], SOCKET[2]), False),
+    ("no key", {}, SOCKET[:2], False),
+    ("two keys", {}, (*SOCKET, SOCKET[2]), False),
+]
+
+
+@pytest.mark.parametrize(("case", "changes", "lines", "expected"), HANDSHAKES)
+def test_a_websockets_handshake_is_known_by_all_of_its_marks(
+    case: str, changes: dict[str, Any], lines: tuple[str, ...], expected: bool
+) -> None:
+    request = a_request(*lines, **changes)
+    assert (request.upgrade, request.websocket) == (True, expected), case
+    assert first(request.headers, b"upgrade") is None
+
+
+def test_http_1_0_knows_no_websocket() -> None:
+    head = a_head("Host: a", *SOCKET, version="1.0")
+    assert not understand(head, "127.0.0.1", a_plan(), PROJECT, IDENT).websocket
 
 
 def test_an_absolute_target_replaces_host_everywhere() -> None:
@@ -62,8 +139,10 @@ def test_a_head_that_cannot_be_served_is_refused(
 
 
 def test_what_can_be_met_is_accepted() -> None:
-    assert a_request("Expect: 100-Continue", "Content-Length: 3").body.length == 3
-    assert a_request("Via: 1.1 strangler-me").id == RANDOM.hex()
+    waiting = a_request("Expect: 100-Continue", "Content-Length: 3")
+    assert (waiting.expects, waiting.body.length) == (True, 3)
+    assert not a_request("Expect: 100-continue").expects
+    assert a_request("Via: 1.1 strangler-me").id == IDENT
     assert (
         a_request("Transfer-Encoding: chunked", plan=a_plan(facade=FacadeSettings(max_request_body=2))).body
         == CHUNKED
@@ -73,22 +152,35 @@ def test_what_can_be_met_is_accepted() -> None:
 
 
 def test_an_id_is_kept_when_it_can_be_logged() -> None:
-    assert request_id(pairs("X-Request-Id: a:b-1"), RANDOM) == "a:b-1"
-    for bad in ("a b", "", "a" * 129, "<x>"):
-        assert request_id(pairs(f"X-Request-Id: {bad}"), RANDOM) == RANDOM.hex()
+    assert given_id(noted("X-Request-Id: a:b-1")) == "a:b-1"
+    for bad in ("a b", "", "a" * 129, "<x>", "a\n"):
+        assert given_id(noted(f"X-Request-Id: {bad}")) is None
+    assert given_id({}) is None
+    assert a_request("X-Request-Id: <x>").id == IDENT
 
 
-def test_a_trace_is_read_from_traceparent() -> None:
-    trace = "0af7651916cd43dd8448eb211c80319c"
-    assert trace_id(pairs(f"traceparent: 00-{trace}-b7ad6b7169203331-01")) == trace
-    assert trace_id(pairs("traceparent: nonsense")) is None
-    assert trace_id([]) is None
+def test_ids_of_ours_are_never_the_same() -> None:
+    ours = idents("ab")
+    assert [next(ours), next(ours)] == ["ab000000000000", "ab000000000001"]
 
 
 def test_our_name_in_via_is_a_pseudonym_of_the_project() -> None:
     assert via_name(SECRET).startswith("strangler-")
     assert via_name(SECRET) != via_name(b"other" * 8)
-    assert times_seen(pairs("Via: 1.1 a, 1.1 b", "Via: 1.0 a"), "a") == 2
+    assert times_seen([b"1.1 a, 1.1 b", b"1.0 a"], "a") == 2
+    assert PROJECT.via_field == (b"Via", b"1.1 strangler-me")
+
+
+def test_who_asks_is_told_by_trusted_peers_alone() -> None:
+    lines = ("X-Forwarded-For: 9.9.9.9", "X-Forwarded-Proto: https")
+    stranger = a_request(*lines)
+    assert (stranger.client, stranger.scheme, stranger.forwarding) == ("127.0.0.1", "http", [])
+    elsewhere = a_request(*lines, project=Project(SECRET, "me", networks(["10.0.0.0/8"])))
+    assert (elsewhere.client, elsewhere.insider, elsewhere.forwarding) == ("127.0.0.1", False, [])
+    trusted = Project(SECRET, "me", networks(["127.0.0.0/8"]))
+    assert a_request(*lines, project=trusted).client == "9.9.9.9"
+    assert a_request(project=trusted).insider
+    assert not a_request(*lines, project=trusted).insider
 
 
 def test_each_side_has_its_upstream() -> None:
@@ -103,22 +195,58 @@ def test_each_side_has_its_upstream() -> None:
     assert upstream_of(a_plan(slow), slow, Side.EXTRACTED).timeout == 9.0
 
 
+def _fields(raw: bytes) -> list[Header]:
+    """The header fields of a head that we wrote, as they stand there."""
+    assert raw.endswith(b"\r\n\r\n")
+    split = (line.partition(b": ") for line in raw[:-4].split(b"\r\n")[1:])
+    return [(name, value) for name, _, value in split]
+
+
 def _sent(
-    *lines: str, side: Side = Side.LEGACY, two_sides: bool = True, planned: bool = True, **changes: Any
-) -> Any:
+    *lines: str,
+    side: Side = Side.LEGACY,
+    two_sides: bool = True,
+    planned: bool = True,
+    tunnel: bool = False,
+    **changes: Any,
+) -> list[Header]:
     upstream = Upstream("u", side, "http://u.local:9/base", 1.0, **changes)
     request = a_request(*lines)
-    return forwarded_request(request, upstream, planned=planned, two_sides=two_sides, via="me", shadow=True)
+    return _fields(
+        forwarded_head(request, upstream, PROJECT, planned=planned, two_sides=two_sides, tunnel=tunnel)
+    )
 
 
 def test_a_request_is_sent_on_with_what_is_ours_behind() -> None:
-    names = [name for name, _ in _sent("Accept: */*", "X-Request-Id: r", "X-Shadow: s")]
+    token = shadow_token(SECRET, "r")
+    names = [name for name, _ in _sent("Accept: */*", "X-Request-Id: r", f"X-Shadow: {token}")]
     assert names == [
         b"Host", b"Accept", b"X-Request-Id", b"X-Forwarded-For", b"X-Forwarded-Proto", b"X-Forwarded-Host",
         b"X-Shadow", b"Via",
     ]  # fmt: skip
     assert first(_sent(), b"x-shadow") is None
+    assert first(_sent("X-Shadow: s"), b"x-shadow") is None
     assert first(_sent(sets_host=True), b"host") == b"u.local:9"
+
+
+def test_a_request_is_sent_on_byte_for_byte_as_it_came_but_for_that() -> None:
+    request = a_request(
+        "aCCept:   */* ", "Content-Length: 007", "X-Request-Id: r", method="PUT", target="/p/1?a=%zz"
+    )
+    sent = forwarded_head(request, LEGACY, PROJECT, planned=True, two_sides=False)
+    assert sent == (
+        b"PUT /p/1?a=%zz HTTP/1.1\r\nHost: shop.test\r\naCCept: */*\r\nX-Request-Id: r\r\n"
+        b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: shop.test\r\n"
+        b"Via: 1.1 strangler-me\r\nContent-Length: 7\r\n\r\n"
+    )
+    assert parse_request(sent).body == of_length(7)
+
+
+def test_a_tunnel_is_asked_for_by_us() -> None:
+    sent = _sent(*SOCKET, tunnel=True)
+    assert (first(sent, b"upgrade"), first(sent, b"connection")) == (b"websocket", b"Upgrade")
+    assert first(sent, b"sec-websocket-key") == b"dGhlIHNhbXBsZQ=="
+    assert first(_sent(*SOCKET), b"upgrade") is None
 
 
 def test_validators_and_ranges_are_the_asked_sides_own() -> None:
@@ -131,19 +259,19 @@ def test_validators_and_ranges_are_the_asked_sides_own() -> None:
 
 
 def test_a_host_is_given_to_those_who_need_one() -> None:
-    head = Head("GET", b"/p/1", (1, 0), [], "127.0.0.1")
-    request = understand(head, a_plan(), PROJECT, RANDOM)
+    request = understand(a_head(version="1.0"), "127.0.0.1", a_plan(), PROJECT, IDENT)
     upstream = Upstream("u", Side.LEGACY, "http://u.local:9", 1.0)
-    sent = forwarded_request(request, upstream, planned=True, two_sides=False, via="me")
+    sent = _fields(forwarded_head(request, upstream, PROJECT, planned=True, two_sides=False))
     assert sent[0] == (b"Host", b"u.local:9")
     assert first(sent, b"x-forwarded-host") is None
 
 
 def test_request_heads_are_framed_by_us() -> None:
-    lines = pairs("Host: a", "Content-Length: 007", "X: 1")
-    assert request_head("GET", b"/", lines, NONE) == b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n"
-    assert b"\r\nContent-Length: 7\r\n\r\n" in request_head("PUT", b"/", lines, Body("length", 7))
-    assert b"\r\nTransfer-Encoding: chunked\r\n\r\n" in request_head("PUT", b"/", lines, CHUNKED)
+    lines, ours = pairs("Host: a"), pairs("X: 1")
+    assert request_head("GET", b"/", lines, ours, NONE) == b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n"
+    assert b"\r\nContent-Length: 7\r\n\r\n" in request_head("PUT", b"/", lines, ours, of_length(7))
+    assert b"\r\nTransfer-Encoding: chunked\r\n\r\n" in request_head("PUT", b"/", lines, ours, CHUNKED)
+    assert request_head("PURGE", b"/", lines, ours, NONE).startswith(b"PURGE / HTTP/1.1\r\n")
 
 
 def test_answer_heads_are_framed_by_us() -> None:
@@ -154,14 +282,35 @@ def test_answer_heads_are_framed_by_us() -> None:
         b"HTTP/1.1 299 Status\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     )
     assert answer_head(103, [], keep_alive=True) == b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    assert answer_head(101, pairs("A: 1"), keep_alive=True, tunnel=True) == (
+        b"HTTP/1.1 101 Switching Protocols\r\nA: 1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    )
+
+
+def test_a_body_of_unknown_length_goes_out_in_chunks() -> None:
+    assert chunk(b"x" * 26) == b"1a\r\n" + b"x" * 26 + b"\r\n"
+    assert chunk(b"") == b""
+    assert LAST_CHUNK == b"0\r\n\r\n"
 
 
 def test_an_answers_headers_are_kept_but_for_the_hops() -> None:
-    lines = pairs(
-        "Connection: X_Hop", "X-Hop: 1", "Keep-Alive: 5", "Content-Length: 3", "A: 1", "Content-Length: 3"
+    lines = ("Connection: X_Hop", "X-Hop: 1", "Keep-Alive: 5", "Content-Length: 3", "A: 1")
+    assert _returned(*lines) == pairs("Content-Length: 3", "A: 1", VIA)
+    assert _returned(*lines, status=204) == pairs("A: 1", VIA)
+    assert _returned("Connection: close", "A: 1") == pairs("A: 1", VIA)
+    assert _returned("Connection: Content-Length, A", "Content-Length: 3", "A: 1") == pairs(
+        "Content-Length: 3", VIA
     )
-    assert answer_headers(200, lines, b"me") == pairs("Content-Length: 3", "A: 1", "Via: 1.1 me")
-    assert answer_headers(204, lines, b"me") == pairs("A: 1", "Via: 1.1 me")
+    asked = pairs("Upgrade: h2", "TE: a", "Trailer: b", "Proxy-Authenticate: c")
+    assert _returned(*(f"{name.decode()}: {value.decode()}" for name, value in asked)) == [
+        *asked[3:],
+        *pairs(VIA),
+    ]
+
+
+def test_a_length_goes_out_once_and_as_it_is_counted() -> None:
+    assert _returned("A: 1", "Content-Length: 007", "B: 2") == pairs("A: 1", "Content-Length: 7", "B: 2", VIA)
+    assert _returned("Content-Length: 0") == pairs("Content-Length: 0", VIA)
 
 
 def test_an_upstreams_own_name_is_turned_back() -> None:
@@ -178,25 +327,14 @@ def test_an_upstreams_own_name_is_turned_back() -> None:
     )  # fmt: skip
 
 
-def _decision(two_sides: bool, shared_cache: bool = True) -> Decision:
-    route = a_route("show", "GET /p/{id:int}", shared_cache=shared_cache)
-    view = RouteView(route, RouteState(route.id), None, 0)
-    return Decision(view, Side.LEGACY, "why", two_sides=two_sides)
-
-
-LEGACY = Upstream("legacy", Side.LEGACY, "http://l:1", 1.0)
-
-
 def test_a_canarys_answers_are_private_and_tagged() -> None:
-    lines, request = pairs('ETag: "1"'), a_request()
-    plain = returned_headers(200, lines, request, _decision(False), LEGACY, "me")
-    assert plain == pairs('ETag: "1"', "Via: 1.1 me")
-    canary = returned_headers(200, lines, request, _decision(True), LEGACY, "me")
-    assert canary == pairs('ETag: "sf-l-1"', "Via: 1.1 me", "Cache-Control: private")
-    alone = returned_headers(200, lines, request, _decision(True, shared_cache=False), LEGACY, "me")
-    assert alone == pairs('ETag: "sf-l-1"', "Via: 1.1 me")
+    assert _returned('ETag: "1"') == pairs('ETag: "1"', VIA)
+    canary = _returned('ETag: "1"', decision=_decision(True))
+    assert canary == pairs('ETag: "sf-l-1"', VIA, "Cache-Control: private")
+    alone = _returned('ETag: "1"', decision=_decision(True, shared_cache=False))
+    assert alone == pairs('ETag: "sf-l-1"', VIA)
     named = Upstream("legacy", Side.LEGACY, "http://l:1", 1.0, sets_host=True)
-    moved = returned_headers(302, pairs("Location: http://l:1/x"), request, _decision(False), named, "me")
+    moved = _returned("Location: http://l:1/x", status=302, by=named)
     assert first(moved, b"location") == b"http://shop.test/x"
 
 
@@ -209,9 +347,12 @@ def test_why_is_told_in_ascii() -> None:
 
 
 def test_a_key_is_minted_where_one_is_missing() -> None:
-    page = a_request("Accept: text/html", plan=MINTING)
-    assert mints(MINTING, page, 200, [])
-    assert not mints(MINTING, page, 200, pairs("Cache-Control: public"))
-    assert not mints(MINTING, a_request(plan=MINTING), 200, [])
-    assert not mints(a_plan(), a_request("Accept: text/html"), 200, [])
-    assert not mints(MINTING, a_request("Accept: text/html", "X-Key: k"), 200, [])
+    def minted(*lines: str, plan: Plan = MINTING, answer: tuple[str, ...] = ()) -> bool:
+        return mints(plan, a_request(*lines, plan=plan), an_answer(*answer))
+
+    assert minted("Accept: text/html")
+    assert not minted("Accept: text/html", answer=("Cache-Control: public",))
+    assert not minted()
+    assert not minted("Accept: text/html", plan=a_plan())
+    cookie = f"Cookie: {MINTING.key.name}={mint(SECRET, RANDOM)}"
+    assert not minted("Accept: text/html", cookie)

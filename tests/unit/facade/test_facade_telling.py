@@ -26,8 +26,9 @@ from tests.unit.facade.facade_builders import SHOW, a_plan
 
 def a_request(outcome: str = "answered", status: int = 200, **changes: object) -> Finished:
     """A finished request of the product route, or of none."""
-    route = a_plan().routes[SHOW]
-    decision = Decision(RouteView(route, RouteState(SHOW), None, 0), Side.EXTRACTED, "flag")
+    plan = a_plan()
+    view = RouteView(plan, plan.routes[SHOW], RouteState(SHOW), None)
+    decision = Decision(view, Side.EXTRACTED, "flag")
     values = {"decision": decision, "side": "extracted", "why": "flag", "seconds": 0.003} | changes
     return Finished(
         request_id="id", method="GET", outcome=outcome, status=status, **values  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from migration.adapters.flag_engine_unleash import UnleashEvaluator
 from migration.core.bucket import bucket
-from migration.core.effective import answering_side, flag_by_bucket
+from migration.core.effective import answering_side, is_by_bucket
 from migration.core.flags import FlagState
 from migration.core.plan import Side
 from migration.core.stages import ReadStage
@@ -66,8 +66,9 @@ def test_wherever_a_flag_is_decided_without_the_engine_the_engine_says_the_same(
     key: str, enabled: bool, strategies: list[dict[str, Any]]
 ) -> None:
     state = flags(a_feature(strategies=strategies, enabled=enabled))
-    told = flag_by_bucket(a_route(), state.intent(a_route()), key)
-    if told is not None:
+    intent = state.intent(a_route())
+    if is_by_bucket(intent):
+        told = bucket(FLAG, key) <= intent.rollout
         engine = UnleashEvaluator()
         engine.take(state)
         assert engine.enabled(FLAG, FlagContext(key)) == told
@@ -77,9 +78,10 @@ def test_wherever_a_flag_is_decided_without_the_engine_the_engine_says_the_same(
 def test_plain_flags_are_decided_without_the_engine_and_targeted_ones_are_not(rollout: str) -> None:
     plain = flags(a_feature(rollout=rollout)).intent(a_route())
     targeted = flags(a_feature(strategies=[a_strategy(rollout, constraints=[REGION])])).intent(a_route())
-    assert flag_by_bucket(a_route(), plain, "key") is (bucket(FLAG, "key") <= int(rollout))
-    assert flag_by_bucket(a_route(), targeted, "key") is None
-    assert flag_by_bucket(a_route(), flags().intent(a_route()), "key") is None
+    assert is_by_bucket(plain)
+    assert plain.rollout == int(rollout)
+    assert not is_by_bucket(targeted)
+    assert not is_by_bucket(flags().intent(a_route()))
 
 
 @settings(max_examples=300, deadline=None)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 from facade.core.headers import Header, Headers, elements, first, values
 
+_REPLACED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -44,31 +46,33 @@ def scheme_of(forwarding: Headers, default: str) -> str:
     return said[-1].decode() if said and said[-1] in (b"http", b"https") else default
 
 
-def forwarding_headers(
-    *, client: str, peer: str, scheme: str, host: bytes, forwarding: Headers, hops: int, preserve: bool
-) -> list[Header]:
+def forwarding_fields(
+    client: str, peer: str, scheme: str, host: bytes, forwarding: Headers, hops: int, *, preserve: bool
+) -> tuple[Header, ...]:
     """What an upstream is told about the client.
 
     `hops` is how many proxies the upstream believes: its ProxyFix takes the entry that many from the right,
     so that many entries are written and the client is the leftmost. With `preserve` the fields of a trusted
     peer are passed on unchanged, and nothing is added.
     """
-    if preserve and forwarding:
-        return list(forwarding)
-    kept = [
-        (name, value)
-        for name, value in forwarding
-        if name.lower() not in (b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
-    ]
-    if hops < 1:
-        return kept
+    if not forwarding:
+        return _ours(client, peer, scheme, host, hops)
+    if preserve:
+        return tuple(forwarding)
+    kept = tuple((name, value) for name, value in forwarding if name.lower() not in _REPLACED)
     outside = first(forwarding, b"x-forwarded-host") or host
-    return [
-        *kept,
+    return (*kept, *_ours(client, peer, scheme, outside, hops))
+
+
+@lru_cache(maxsize=1024)  # a kept connection says the same with every request
+def _ours(client: str, peer: str, scheme: str, outside: bytes, hops: int) -> tuple[Header, ...]:
+    if hops < 1:
+        return ()
+    return (
         (b"X-Forwarded-For", ", ".join([client] + [peer] * (hops - 1)).encode()),
         (b"X-Forwarded-Proto", ", ".join([scheme] * hops).encode()),
-        *([(b"X-Forwarded-Host", b", ".join([outside] * hops))] if outside else []),
-    ]
+        *(((b"X-Forwarded-Host", b", ".join([outside] * hops)),) if outside else ()),
+    )
 
 
 def _is_address(text: str) -> bool:

@@ -1,0 +1,126 @@
+"""A request's body on its way to a backend: passed on as it comes, while the flow waits for the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from facade.adapters.upstream import BackendConnection
+from facade.core.http1.requests import RequestReader
+from facade.core.incoming import check_grown
+from facade.core.problem import Problem
+from facade.errors import ClientGone, FacadeError, Refused, UpstreamError
+from facade.settings import Limits
+
+_SLOW_BODY = Problem(408, "body_timeout", "The body came too slowly. Send it again.")
+
+
+class Client(Protocol):
+    """Whose body it is."""
+
+    half_closed: bool
+
+    def pause_reading(self) -> None:
+        """Take nothing more from the client for now."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Take more."""
+        ...
+
+    def wake(self) -> None:
+        """Go on with the request."""
+        ...
+
+
+class Upload:
+    """Moves bytes whenever there are some and the backend takes them; looked at by the flow."""
+
+    __slots__ = (
+        "_client", "_connection", "_deadline", "_error", "_limit", "_limits", "_loop", "_moved_at", "_over",
+        "_reader", "_received", "_waited", "_waits_for_client",
+    )  # fmt: skip
+
+    def __init__(
+        self, reader: RequestReader, connection: BackendConnection, limit: int | None, limits: Limits,
+        loop: asyncio.AbstractEventLoop, client: Client,
+    ) -> None:  # fmt: skip
+        """`limit` is how many bytes the client may bring."""
+        self._reader, self._connection, self._limit, self._limits = reader, connection, limit, limits
+        self._loop, self._client = loop, client
+        self._error: FacadeError | None = None
+        self._over = False
+        self._received = 0
+        self._waited = 0.0
+        self._waits_for_client = True
+        self._moved_at = loop.time()
+        self._deadline = self._moved_at + limits.body_grace
+        connection.on_room(self.move)
+
+    def move(self) -> None:
+        """Pass on what is here."""
+        if self._over:
+            return
+        if not self._connection.takes_more:
+            self._client.pause_reading()
+            self._wait(for_client=False)
+            return
+        self._client.resume_reading()
+        before = self._reader.buffered
+        try:
+            self._pass_on(self._reader.read_body())
+        except FacadeError as error:
+            self._fail(error)
+            return
+        if self._reader.body_ended:
+            self._over = True
+            self._client.wake()
+            return
+        left = self._reader.buffered
+        if left and left < before:
+            self._loop.call_soon(self.move)  # there is more, but others have their turn first
+        elif self._client.half_closed:
+            self._fail(ClientGone("the client closed its half in the middle of its body"))
+            return
+        self._wait(for_client=self._connection.takes_more)
+
+    def under_way(self) -> bool:
+        """Whether it goes on; Refused where the client is at fault, UpstreamError where the backend is."""
+        if self._error is not None:
+            if not isinstance(self._error, UpstreamError):
+                raise self._error
+            return False  # the backend hung up: it may have answered before it did
+        if not self._over and self._loop.time() >= self._deadline:
+            if self._waits_for_client:
+                raise Refused(_SLOW_BODY)
+            raise UpstreamError("stalled", self._connection.backend)
+        return not self._over
+
+    def stop(self) -> None:
+        """Nobody wants the rest."""
+        self._over = True
+
+    def _fail(self, error: FacadeError) -> None:
+        self._error, self._over = error, True
+        self._client.wake()
+
+    def _pass_on(self, data: bytes) -> None:
+        if data:
+            self._received += len(data)
+            check_grown(self._received, self._limit)
+            self._connection.send(data)
+        if self._reader.body_ended:
+            self._connection.sent_all()
+
+    def _wait(self, *, for_client: bool) -> None:
+        """A body must keep up an average rate and never be silent for long; a backend must take some."""
+        now = self._loop.time()
+        if self._waits_for_client:
+            self._waited += now - self._moved_at
+        self._moved_at, self._waits_for_client = now, for_client
+        if not for_client:
+            self._deadline = now + self._limits.stalled_write
+            return
+        # On average, and never for long: else a client with a large body behind it might pause for days.
+        average = self._limits.body_grace + self._received / self._limits.body_rate - self._waited
+        self._deadline = now + min(average, self._limits.body_silence)
