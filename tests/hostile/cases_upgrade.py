@@ -16,6 +16,7 @@ from tests.hostile.build import (
     sent,
 )  # fmt: skip
 from tests.hostile.case import (
+    Answer,
     Case,
     Echo,
     Expect,
