@@ -93,7 +93,7 @@ def shadow_at_work(subject: Subject, taps: bool) -> Iterator[None]:
     try:
         yield
         deadline = time.monotonic() + _DRAIN
-        while _total(subject, "strangler_tap_queued_bytes") and time.monotonic() < deadline:
+        while on_its_way(counters(subject)) and time.monotonic() < deadline:
             time.sleep(0.1)
     finally:
         subject.shadow.sigstop()
@@ -110,6 +110,12 @@ def _prepared(plan: Path, tree: Path) -> tuple[str, tuple[str, ...]]:
             raise RuntimeError(f"{' '.join(command)} failed: {done.stderr or done.stdout}")
     found = json.loads(done.stdout)
     return found["cookie"], tuple(found["keys"])
+
+
+def on_its_way(counted: dict[str, float]) -> float:
+    """Exchanges that are neither tapped nor lost yet: eligible = tapped + Σ reasons."""
+    known = sum(value for name, value in counted.items() if name.startswith("tap."))
+    return 2 * counted.get("tap.eligible", 0.0) - known
 
 
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? ([0-9.e+-]+)$", re.MULTILINE)

@@ -62,6 +62,7 @@ def _row(case: Case, nginx: Case | None, envoy: Case | None) -> Row:
         "ratio_to_envoy": _rounded(case.ratio_to(envoy)),
         "p99_added_ms": None,
         "requests_per_second": round(statistics.median(one.rate for one in case.windows)),
+        "cores_used": round(statistics.median(one.rate * one.cpu / 1e6 for one in case.windows), 2),
     }
     return row | (_proof(case) if case.subject.routes else {})
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from bench.facade.cost import spent
+from bench.facade.ours import on_its_way
 from bench.facade.results import problems, with_latency
 from bench.facade.rounds import Case, Window
 from bench.facade.subject import Subject
@@ -119,3 +120,15 @@ def test_a_ratio_is_the_median_of_the_ratios_of_the_rounds() -> None:
 
 def test_a_thread_that_ended_takes_nothing_away_from_the_others() -> None:
     assert spent({1: 100, 2: 5000}, {1: 400, 3: 50}) == 350
+
+
+@pytest.mark.parametrize(
+    ("counted", "missing"),
+    [
+        ({}, 0),
+        ({"tap.eligible": 10.0, "tap.tapped": 7.0, "tap.queue_full": 3.0}, 0),
+        ({"tap.eligible": 10.0, "tap.tapped": 7.0, "side.legacy": 4.0}, 3),
+    ],
+)
+def test_what_is_on_its_way_is_neither_tapped_nor_lost(counted: dict[str, float], missing: int) -> None:
+    assert on_its_way(counted) == missing
