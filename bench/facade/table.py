@@ -40,9 +40,11 @@ def table(document: Mapping[str, Any]) -> str:
 
 def _where(document: Mapping[str, Any]) -> str:
     machine = document["machine"]
-    built = "with" if machine["python_optimised"] else "without"
+    built = " ".join(machine["python_configured"]) or "without optimisations"
     versions = ", ".join(f"{_NAMES.get(name, name)} {what}" for name, what in machine["versions"].items())
-    where = f"Python {machine['python']} ({built} PGO), {machine['cores']} cores ({machine['processor']})"
+    where = (
+        f"Python {machine['python']} (configured {built}), {machine['cores']} cores ({machine['processor']})"
+    )
     load = f"load before {machine['load_before']}, load by {machine['load_generator']}"
     return f"{where}, {load}; {versions}.\n"
 

@@ -32,7 +32,7 @@ def a_row(name: str, routes: int | None, **more: object) -> Document:
 def a_document() -> Document:
     names = [("plain", 50), ("full", 50), ("plain", 5000), ("full", 5000)]
     times = {"p50_ms": 0.1, "p99_ms": 0.4, "p99_ms_lowest": 0.3, "p99_ms_highest": 0.5}
-    built = {"python": "3.11.7", "python_optimised": True, "cores": 2, "processor": "Some"}
+    built = {"python": "3.11.7", "python_configured": ["--with-lto"], "cores": 2, "processor": "Some"}
     return {
         "schema": "bench.facade/1",
         "machine": built | {"load_before": 0.1, "load_generator": "wrk", "versions": {"nginx": "1.22.1"}},
