@@ -13,7 +13,6 @@ from bench.facade.load import generator
 from bench.facade.subject import Subject
 from bench.facade.upstream import can_pin
 
-
 _OPTIMISATIONS = ("--enable-optimizations", "--with-lto")  # Python with both takes 6 to 10 % less (measured)
 
 
