@@ -269,4 +269,5 @@ class _Exchange:
             wire.data.clear()
             self._got.tunnelled += taken
             if not taken or not await wire.send(taken):
-                return
+                break
+        self._got.ended = wire.ended

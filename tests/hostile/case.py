@@ -144,6 +144,7 @@ class Upstream:
     complete: bool = True
     to: str | None = None
     tunnelled: bytes = b""
+    ended: bool = False  # the upstream saw the end of the connection
 
 
 @dataclass(frozen=True)

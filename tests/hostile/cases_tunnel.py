@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.hostile.build import AT, KEY_ACCEPT, SOCKET, latin, ok, refused, request
 from tests.hostile.case import (
     Answer,
@@ -83,7 +85,7 @@ def _tunnels() -> list[Case]:
     ends: dict[str, Step] = {"FIN": HalfClose(), "close": Close(), "RST": Reset()}
     for name, step in ends.items():
         until_the_end: tuple[Step, ...] = (_ASKED, Read(1), b"\x81\x05hello", Pause(0.1), step, Pause(0.2))
-        expect = Expect(upstream=(wanted,), any_answer=True)
+        expect = Expect(upstream=(replace(wanted, ended=True),), any_answer=True)
         found.append(
             Case(
                 f"tunnel: the client's {name}",
@@ -94,6 +96,10 @@ def _tunnels() -> list[Case]:
                 echo,
             )
         )
+    moved = SOCKET.replace("/ws/", "/wslive/")
+    steps = (request("GET", moved, *_UP, *_KEYS), Read(1), b"\x81\x05hello")
+    there = Upstream(line=latin(f"GET {moved} HTTP/1.1"), tunnelled=b"\x81\x05hello", to="service")
+    found.append(_tunnel("on a route that has moved", about, steps, echo, there, b"\x81\x05hello"))
     closing = (Play((_GOOD, b"\x88\x00", Close())),)
     expect = Expect((_TUNNEL,), (Upstream(),), True, tail=b"\x88\x00")
     found.append(

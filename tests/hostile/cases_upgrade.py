@@ -82,7 +82,7 @@ def _removed() -> list[Case]:
         "It is no WebSocket on a route that allows one: the upgrade is dropped, the request passes plainly."
     )
     for name, (method, target, headers) in {
-        "websocket where no route is": ("GET", AT, [*_UP, *_KEYS]),
+        "websocket beside the routes": ("GET", AT, [*_UP, *_KEYS]),
         "websocket on another route": ("GET", LIVE, [*_UP, *_KEYS]),
         "h2c": (
             "GET",
@@ -92,7 +92,7 @@ def _removed() -> list[Case]:
         "h2c on a WebSocket's route": ("GET", SOCKET, ["Connection: Upgrade", "Upgrade: h2c"]),
         "TLS": ("GET", SOCKET, ["Connection: Upgrade", "Upgrade: TLS/1.0"]),
         "HTTP/2.0": ("GET", AT, ["Connection: Upgrade", "Upgrade: HTTP/2.0"]),
-        "nothing": ("GET", SOCKET, ["Connection: Upgrade", "Upgrade:"]),
+        "an empty one": ("GET", SOCKET, ["Connection: Upgrade", "Upgrade:"]),
         "websocket by POST": ("POST", SOCKET, [*_UP, *_KEYS]),
         "websocket by OPTIONS": ("OPTIONS", SOCKET, [*_UP, *_KEYS]),
         "websocket without Connection": ("GET", SOCKET, ["Upgrade: websocket", *_KEYS]),

@@ -142,6 +142,8 @@ def _request_faults(
         yield "the body broke off with FIN, which gunicorn takes for its end"
     if not wanted.complete and not got.broken:
         yield "the upstream never saw the body break off"
+    if wanted.ended and got.ended not in ("eof", "reset"):
+        yield "the upstream never saw the end of the connection"
     tunnelled = case.fill(wanted.tunnelled, slot)
     if got.tunnelled != tunnelled:
         yield f"tunnelled {got.tunnelled[:80]!r}, not {tunnelled[:80]!r}"
