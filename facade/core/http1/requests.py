@@ -103,8 +103,6 @@ class RequestReader:
         """What can never become a head is refused at once, and not when its time is up."""
         buffer = self._buffer
         size = len(buffer) - start
-        if size and not 33 <= buffer[start] <= 126 and buffer[start:] != b"\r":
-            raise refuse(400, "request_line", "A request begins with a method.")  # a TLS handshake, say
         line_end = buffer.find(b"\r\n", start)
         come_now = line_end >= 0 and line_end + 2 > self._searched
         if come_now and REQUEST_LINE.match(buffer, start) is None:
