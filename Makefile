@@ -5,7 +5,7 @@ PYTHON   ?= $(shell tools/find-python)
 PYTEST   := $(BIN)/python -m pytest
 # T chooses tests: make test T="tests/unit -k stages"
 .DEFAULT_GOAL := help
-.PHONY: help install up test services test-services check format bench bench-facade docs lock clean
+.PHONY: help install up test services test-services check format bench bench-facade fuzz docs lock clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-15s %s\n", $$1, $$2 }'
@@ -43,6 +43,9 @@ bench: bench-facade ## Measure everything (QUICK=1: some minutes)
 
 bench-facade: install ## What a request costs beside nginx and Envoy, into bench/results (QUICK=1: under five minutes)
 	$(BIN)/python -m bench.facade $(if $(QUICK),--quick) $(if $(KEPT),--kept $(KEPT)) $(if $(WORKERS),--workers $(WORKERS))
+
+fuzz: install ## Throw changed HTTP at the facade's parsers (MINUTES=10), guided by coverage where there is atheris
+	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)
 
 docs: install ## Write the generated pages anew, then check every link and command in the docs
 	$(BIN)/python -m tools.docs

@@ -1,0 +1,45 @@
+"""Chunked bodies: decoded the same however they arrive, and as llhttp and h11 decode them."""
+
+from __future__ import annotations
+
+from facade.core.http1.chunks import ChunkReader, MalformedChunks
+from facade.core.http1.limits import MAX_TRAILERS
+from tests.fuzz.finding import promise
+from tests.fuzz.oracles import ask, h11_request, llhttp_request
+from tests.fuzz.shape import inflated, pieces
+
+_HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def run(data: bytes, shape: bytes) -> None:
+    """Decode `data`."""
+    data = inflated(data, shape)
+    whole, cut = _decode([data]), _decode(pieces(data, shape))
+    verdict, body, end = whole
+    promise(verdict == cut[0], "the verdict does not depend on how the bytes arrive", whole, cut)
+    if verdict != "ended":
+        return
+    promise(whole == cut, "body and end do not depend on how the bytes arrive", whole, cut)
+    raw = _HEAD + data[:end]
+    for oracle in (llhttp_request, h11_request):
+        promise(ask(oracle, raw).body == body, "an oracle decodes the same body", oracle.__name__, data)
+
+
+def _decode(arriving: list[bytes]) -> tuple[str, bytes, int]:
+    """Verdict, body and the number of bytes that are its."""
+    reader, buffer, at, body = ChunkReader(), b"", 0, b""
+    try:
+        for piece in arriving:
+            buffer += piece
+            while not reader.ended:
+                before = at
+                data, at = reader.read(buffer, at)
+                body += data
+                promise(before <= at <= len(buffer), "the reader stays in its buffer")
+                if at == before:
+                    break
+            if not reader.ended:
+                promise(len(buffer) - at <= MAX_TRAILERS, "what waits is bounded", len(buffer) - at)
+    except MalformedChunks:
+        return "malformed", b"", 0
+    return ("ended" if reader.ended else "waiting"), body, at
