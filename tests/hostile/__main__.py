@@ -107,7 +107,7 @@ def _write_page(cases: Sequence[Case], files: Sequence[str]) -> int:
     for file in files:
         for name, lines in json.loads(Path(file).read_text("utf-8")).items():
             read = (Verdict(**{**line, "did": Did(line["did"])}) for line in lines)
-            verdicts[name] = {one.case: one for one in read}
+            verdicts.setdefault(name, {}).update({one.case: one for one in read})
     columns = [Column(FACADE, "this one", "`tests/hostile/plan.py`", verdicts[FACADE])]
     for subject in OTHERS:
         settings = f"[{subject.settings}](../../tests/hostile/{subject.settings})"

@@ -23,6 +23,7 @@ from tests.integration.facade_bench import until
 from tests.integration.facade_process import Running
 
 _BATCH = 48
+RUNS = [*((name, False) for name in COMMANDS), ("gunicorn with Flask", True)]  # True: byte by byte
 _LEAST = 50  # requests that must have got through, or the accounts agree on nothing
 
 
@@ -64,8 +65,7 @@ def _thrown(running: Running, server: RealServer, *, split: bool) -> Decisions:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("split", [False, True], ids=["whole", "byte by byte"])
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(("name", "split"), RUNS)
 def test_every_request_that_a_real_server_parsed_was_decided_on(
     name: str, split: bool, tmp_path: Path
 ) -> None:
