@@ -185,7 +185,7 @@ class _Client:
     def _refused_instead(self) -> bool:
         """Whether what should have been cut was refused: then nothing more is to come."""
         wanted, answers = self._case.expect.answers, self.seen().answers
-        return bool(answers) and wanted[-1].or_502 and answers[-1].status == 502
+        return bool(answers and wanted) and wanted[-1].or_502 and answers[-1].status == 502
 
     def close(self) -> None:
         """Close every connection."""
