@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine
 from pathlib import Path
-from socket import socket
+from typing import Any
 
 from facade.adapters.admin_aiohttp import AdminPages, AdminServer
 from facade.adapters.listening import allow_many_files, close_all, listen, open_shared
@@ -20,7 +20,7 @@ from facade.core.decide import snapshot
 from facade.following import Following
 from facade.gauges import gauges
 from facade.live import Live
-from facade.settings import Limits, read_limits
+from facade.settings import read_limits
 from facade.supervisor import Source, Supervisor, Told
 from facade.workers import Workers
 from migration.bootstrap import open_evaluator
@@ -38,25 +38,23 @@ async def serve(plan_path: Path, stop: asyncio.Event, workers: int = 1) -> None:
     settings = source.plan.facade
     allow_many_files()
     async with contextlib.AsyncExitStack() as stack:
-        sockets = open_shared(settings.host, settings.port, workers)
-        stack.callback(close_all, sockets)
         log = Log()
         supervisor = Supervisor(source, plan_path, env, limits, log, seen)
-        seed = _equip(supervisor, sockets, env, limits)
+        seed = _equip(supervisor, workers)
         admin_port = await _admin(supervisor, stack)
+        sockets = open_shared(settings.host, settings.port, workers)
+        stack.callback(close_all, sockets)
         stack.push_async_callback(supervisor.end)
-        if await _started(supervisor, seed, stop):
+        if await _started(supervisor, supervisor.start(sockets, seed), stop):
             port, routes = sockets[0][0].getsockname()[1], len(source.plan.routes)
             log.line("serving", port=port, admin_port=admin_port, routes=routes, workers=workers)
             await stop.wait()
         await supervisor.drain()
 
 
-def _equip(
-    supervisor: Supervisor, sockets: Sequence[Sequence[socket]], env: Mapping[str, str], limits: Limits
-) -> FlagState | None:
+def _equip(supervisor: Supervisor, workers: int) -> FlagState | None:
     """Give the supervisor its parts, none of them started; the flags that were known before, if any."""
-    plan, log = supervisor.plan, supervisor.log
+    plan, limits, log = supervisor.plan, supervisor.limits, supervisor.log
     project_secret(plan.state_dir)  # made here once, before workers that start together look for it
     saved = StateFile(Path(plan.state_dir) / "facade-state.json")
     states, seed = saved.load()
@@ -64,13 +62,14 @@ def _equip(
     supervisor.live = Live(plan, states, open_evaluator(), supervisor.take)
     told = Told(lambda: supervisor.workers)
     supervisor.following = Following(supervisor.live, saved, log, limits.ledger_poll, told)
-    supervisor.workers = Workers(sockets, env, limits, log, supervisor.numbers, supervisor.greeting)
+    numbers, env = supervisor.numbers, supervisor.env
+    supervisor.workers = Workers(workers, env, limits, log, numbers, supervisor.greeting)
     return seed
 
 
-async def _started(supervisor: Supervisor, seed: FlagState | None, stop: asyncio.Event) -> bool:
-    """Start all; False when it was told to stop before they served."""
-    starting = asyncio.ensure_future(supervisor.start(seed))
+async def _started(supervisor: Supervisor, start: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+    """Start; False when it was told to stop before all served."""
+    starting = asyncio.ensure_future(start)
     stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
     served = starting.done()

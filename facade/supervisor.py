@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 from facade.adapters.log import Log
@@ -109,7 +110,7 @@ class Supervisor:
             "fetched_at": self.following.fetched_at,
         }
 
-    async def start(self, seed: FlagState | None) -> None:
+    async def start(self, sockets: Sequence[Sequence[socket]], seed: FlagState | None) -> None:
         """Follow ledger, flags and the plan's files, start the workers, and wait until all of them serve.
 
         They are greeted after the first look, or the first requests after a restart would be answered from
@@ -120,7 +121,7 @@ class Supervisor:
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(signal.SIGHUP, asked.set)
             loop.add_signal_handler(signal.SIGUSR1, self.workers.asked_to_roll)
-        await self.workers.start()
+        await self.workers.start(sockets)
         self.following.follow_flags(self.plan.flags, seed)
         self.following.follow_ledger(self.plan.ledger.url)
         await self.following.first_look(_FIRST_LOOK)

@@ -35,7 +35,7 @@ class _Place:
     """A worker's place; `successor` is there while one takes over from `worker`."""
 
     number: int
-    sockets: Sequence[socket]
+    sockets: Sequence[socket] = ()
     worker: WorkerProcess | None = None
     successor: WorkerProcess | None = None
     deaths: int = 0
@@ -46,15 +46,15 @@ class Workers:
 
     def __init__(
         self,
-        sockets: Sequence[Sequence[socket]],
+        count: int,
         env: Mapping[str, str],
         limits: Limits,
         log: Log,
         numbers: Numbers,
         greeting: Callable[[], dict[str, Any]],
     ) -> None:
-        """One worker for each of `sockets`, none of them started."""
-        self._places = [_Place(number, one) for number, one in enumerate(sockets)]
+        """As many as `count`, none of them started."""
+        self._places = [_Place(number) for number in range(count)]
         self._env, self._limits, self._log, self._numbers = env, limits, log, numbers
         self._greeting = greeting
         self._ending = limits.drain + limits.last_answer + _ENDING
@@ -122,9 +122,10 @@ class Workers:
 
     # Their life
 
-    async def start(self) -> None:
-        """Start all processes; they begin to serve when they are greeted."""
-        for place in self._places:
+    async def start(self, sockets: Sequence[Sequence[socket]]) -> None:
+        """Start all processes, each with its `sockets`; they begin to serve when they are greeted."""
+        for place, own in zip(self._places, sockets, strict=True):
+            place.sockets = own
             place.worker = await self._spawn(place)
 
     async def serve(self) -> None:
