@@ -72,7 +72,7 @@ class ClientConnection(Answering):
         if not self._house.enter(self):
             self._turn_away(_FULL)
             return
-        self._wait(_IDLE, self._house.limits.idle)
+        self._wait_for_request()
 
     def data_received(self, data: bytes) -> None:
         if self._tunnel is not None:
@@ -127,8 +127,8 @@ class ClientConnection(Answering):
     # -- from request to request
 
     def end_idle(self) -> None:
-        """Close if no request is under way: the worker ends."""
-        if self._flow is None and not self._reader.buffered:
+        """Close if it waits for a request since before the worker began to end."""
+        if self._phase == _IDLE and self.deadline > self.now() + self._house.limits.last_answer:
             self._close()
 
     def _next(self) -> None:
@@ -153,7 +153,7 @@ class ClientConnection(Answering):
         if self.half_closed:
             self._close()
         elif self._reader.buffered == 0:
-            self._wait(_IDLE, self._house.limits.idle)
+            self._wait_for_request()
         elif self._phase != _HEAD:  # counted from its first byte
             self._wait(_HEAD, self._house.limits.head)
 
@@ -174,7 +174,7 @@ class ClientConnection(Answering):
         """On to what was sent behind the last request, with others' turns in between."""
         self.resume_reading()
         if not self._reader.buffered:
-            self._wait(_IDLE, self._house.limits.idle)
+            self._wait_for_request()
             if self.half_closed:
                 self._close()
             return
@@ -205,9 +205,12 @@ class ClientConnection(Answering):
             transport.write_eof()
 
     def _close(self) -> None:
-        if self._transport is not None:
-            self._wait(_LINGERING, self._house.limits.linger)
-            self._transport.close()
+        """Close between two requests: one that crosses our close is read, for else it would bring a reset."""
+        self._linger()
+        limits = (
+            self._house.limits
+        )  # a client need not close as well: what crosses does so within a round trip
+        self.deadline = min(self.deadline, self.now() + min(limits.linger, limits.last_answer))
 
     def late(self) -> None:
         """The deadline has passed."""
@@ -230,6 +233,11 @@ class ClientConnection(Answering):
             return
         self._left_to_send = left
         self._wait(self._phase, self._house.limits.linger)
+
+    def _wait_for_request(self) -> None:
+        """Wait for the next one; while the worker ends not for long, and it is answered with `close`."""
+        limits = self._house.limits
+        self._wait(_IDLE, limits.last_answer if self._house.draining else limits.idle)
 
     def _wait(self, phase: int, seconds: float) -> None:
         self._phase = phase
