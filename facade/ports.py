@@ -193,6 +193,8 @@ class Finished:
 class Tap(Protocol):
     """Where exchanges go after a user's last byte; `shadow.tap.TapSender` is one, and names the fields."""
 
+    pressed: bool  # set while there is no strength to spare: exchanges are only counted then
+
     @property
     def refusal(self) -> str | None:
         """Why an exchange would only be counted now, so that no copy is made of it."""

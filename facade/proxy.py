@@ -51,7 +51,7 @@ class Proxy:
         """`now`, `project` and `token` are replaced as plan, ledger and flags change."""
         self.now, self.project = now, project
         self.token: str | None = None
-        self.admission = Admission()
+        self.admission = Admission(self._press)
         self.circuits = Circuits(teller)
         self._teller, self._after = teller, after
         self._idents = idents(random(10).hex())
@@ -61,6 +61,10 @@ class Proxy:
     def take(self, now: Snapshot) -> None:
         """Decide on this snapshot from the next request on."""
         self.now = now
+
+    def _press(self, pressed: bool) -> None:
+        """Under load, evidence is what is done without first."""
+        self._after.tap.pressed = pressed
 
     async def handle(self, client: ClientSide) -> None:
         """Answer one request; nothing is raised."""

@@ -104,7 +104,7 @@ def test_retries_are_a_tenth_of_the_requests_after_a_burst() -> None:
 
 
 def test_admission_is_bounded_in_all_and_per_backend() -> None:
-    admission = Admission()
+    admission = Admission(lambda _: None)
     for _ in range(4):
         admission.enter(4)
     with pytest.raises(Refused) as refused:
@@ -117,6 +117,30 @@ def test_admission_is_bounded_in_all_and_per_backend() -> None:
     admission.occupy("catalog", 4)
     admission.leave(["legacy", "catalog"])
     assert (admission.in_flight, admission.per_upstream) == (3, {"legacy": 2, "catalog": 0})
+
+
+def test_evidence_is_done_without_before_a_user_is() -> None:
+    told: list[bool] = []
+    admission = Admission(told.append)
+    for _ in range(5):
+        admission.enter(8)
+    assert told == []
+    for _ in range(2):
+        admission.enter(8)
+        admission.occupy("legacy", 8)  # six of its places are one backend's share
+    assert told == [True]
+    admission.leave(["legacy"])
+    admission.leave(["legacy"])
+    assert told == [True]
+    admission.leave([])
+    assert told == [True, False]
+    admission.enter(8)
+    assert told == [True, False], "between the two marks nothing changes"
+    admission.enter(8)
+    assert told == [True, False, True]
+    alone: list[bool] = []
+    Admission(alone.append).enter(1)
+    assert alone == [], "one request is no load"
 
 
 def test_copies_stay_within_their_route_and_their_common_budget() -> None:
