@@ -205,11 +205,12 @@ class ClientConnection(Answering):
             transport.write_eof()
 
     def _close(self) -> None:
-        """Close between two requests: one that crosses our close is read, for else it would bring a reset."""
+        """Close between two requests: one that crosses our close is read, for else it would bring a reset.
+
+        That takes a round trip. Many clients see our close only when they ask next, and are not waited for.
+        """
         self._linger()
-        limits = (
-            self._house.limits
-        )  # a client need not close as well: what crosses does so within a round trip
+        limits = self._house.limits
         self.deadline = min(self.deadline, self.now() + min(limits.linger, limits.last_answer))
 
     def late(self) -> None:
