@@ -133,11 +133,12 @@ def owned(
     only_ours: bool = False,
     within: float | None = None,
     split: bool = True,
+    never: tuple[bytes, ...] = (),
 ) -> Case:
     """A case with an upstream for itself; `requests`: how many it must get, where nothing more is said."""
     steps = send if isinstance(send, tuple) else (send,)
     wanted = tuple(Upstream() for _ in range(requests)) if upstream is None else upstream
-    expect = Expect(answers, wanted, closed, connections, within=within)
+    expect = Expect(answers, wanted, closed, connections, within=within, never=never)
     return Case(name, rule, about, steps, expect, plays, only_ours, own=True, split=split)
 
 

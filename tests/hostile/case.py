@@ -61,6 +61,11 @@ class Interim:
 
 
 @dataclass(frozen=True)
+class StopReading:
+    """Take nothing that comes, until the next Read or the last step."""
+
+
+@dataclass(frozen=True)
 class Open:
     """Go on with a new connection; the ones before stay open."""
 
@@ -86,7 +91,7 @@ class Echo:
     """From here on a tunnel: send every byte back."""
 
 
-Step = bytes | Pause | HalfClose | Close | Reset | Read | Interim | Open | Flood
+Step = bytes | Pause | HalfClose | Close | Reset | Read | Interim | StopReading | Open | Flood
 Act = bytes | Pause | HalfClose | Close | Reset | Body | Echo
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -156,7 +161,7 @@ class Expect:
     (a tunnel's). `most_sent`: how many bytes at most the client got rid of before it was answered, `within`:
     in how many seconds all was over. `may_break_off`: requests besides, whose bodies visibly broke off, are
     right. `any_answer`: what the client gets does not matter; `only_last`: what it got before its last
-    connection does not.
+    connection does not. `never`: bytes that no client may get.
     """
 
     answers: tuple[Answer, ...] = ()
@@ -169,6 +174,7 @@ class Expect:
     may_break_off: bool = False
     any_answer: bool = False
     only_last: bool = False
+    never: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,9 @@ _LINES: dict[str, str] = {
     "ICE/1.0": "ICE/1.0 200 OK",
     "HTP/1.1": "HTP/1.1 200 OK",
     "a blank before": " HTTP/1.1 200 OK",
+    "an empty line before": "\r\nHTTP/1.1 200 OK",
+    "two empty lines before": "\r\n\r\nHTTP/1.1 200 OK",
+    "a bare LF before": "\nHTTP/1.1 200 OK",
     "a request": "GET / HTTP/1.1",
     "text": "Hello, this is a server.",
 }  # fmt: skip

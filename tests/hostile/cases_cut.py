@@ -11,7 +11,7 @@ _LAST = b"0\r\n\r\n"
 
 def cases() -> list[Case]:
     """Every case of this subject."""
-    return [*_interim(), *_nothing(), *_cut(), *_cut_chunks()]
+    return [*_interim(), *_nothing(), *_cut(), *_cut_chunks(), *_cut_without_a_length()]
 
 
 def _interim() -> list[Case]:
@@ -150,6 +150,28 @@ def _cut() -> list[Case]:
                     f"cut: {end} behind {name}", "cut", about, request("GET", OWN), plays, answer, within=10.0
                 )
             )
+    return found
+
+
+def _cut_without_a_length() -> list[Case]:
+    """Where only the connection's end ends a body, RST is no end."""
+    found = []
+    head = b"HTTP/1.1 200 OK\r\n\r\n"
+    answer = Answer(200, whole=False, or_502=True)
+    about = "RST is no end: the client must see that it is not."
+    for name, body in {"half of it": b"hel", "nothing of it": b"", "100 KB of it": b"x" * 100_000}.items():
+        plays = (Play((head + body, Pause(0.1), Reset())),)
+        title = f"cut: RST behind {name}, to the end"
+        found.append(owned(title, "cut", about, request("GET", OWN), plays, answer))
+    about = "HTTP/1.0 has no chunks: only RST tells that the body is not whole."
+    old = request("GET", OWN, version="HTTP/1.0")
+    broken: dict[str, tuple[Act, ...]] = {
+        "chunks": (_CHUNKS + b"5\r\nhello\r\n", Pause(0.1), Close()),
+        "a bad chunk": (_CHUNKS + b"5\r\nhello\r\n", Pause(0.1), b"zz\r\n"),
+        "a body to the end": (head + b"hello", Pause(0.1), Reset()),
+    }
+    for name, acts in broken.items():
+        found.append(owned(f"cut: {name}, to HTTP/1.0", "cut", about, old, (Play(acts),), answer))
     return found
 
 

@@ -9,6 +9,8 @@ from tests.hostile.case import (
     Case,
     Close,
     Expect,
+    Flood,
+    HalfClose,
     Interim,
     Open,
     Pause,
@@ -16,8 +18,9 @@ from tests.hostile.case import (
     Read,
     Reset,
     Step,
+    StopReading,
     Upstream,
-)  # fmt: skip
+)
 
 _GET = request("GET", OWN)
 _SMUGGLED = request("GET", f"{AT}/smuggled")
@@ -27,7 +30,15 @@ _HINT = b"HTTP/1.1 103 Early Hints\r\n"
 
 def cases() -> list[Case]:
     """Every case of this subject."""
-    return [*_leaving(), *_refused_bodies(), *_in_a_row(), *_interim(), *_respelled()]
+    return [
+        *_leaving(),
+        *_refused_bodies(),
+        *_in_a_row(),
+        *_interim(),
+        *_respelled(),
+        *_refused_heads(),
+        *_full(),
+    ]
 
 
 def _leaving() -> list[Case]:
@@ -191,6 +202,7 @@ def _interim() -> list[Case]:
             _GET,
             (play(hints),),
             Answer(200, b"ok", interim=(103,)),
+            never=(b"X-Hop", b"Keep-Alive: "),
         )
     )
     return found
@@ -229,4 +241,57 @@ def _respelled() -> list[Case]:
                 f"absolute: {target}", "target_form", about, request("GET", target), upstream, only_ours=True
             )
         )
+    return found
+
+
+def _refused_heads() -> list[Case]:
+    """What a HEAD is told has no body, also where it is refused: the body would be the next answer."""
+    found = []
+    for name, (target, headers, host) in {
+        "a bad target": ("/a/../b", [], "shop.test"),
+        "a fragment": ("/a#b", [], "shop.test"),
+        "a star": ("*", [], "shop.test"),
+        "a bad escape": ("/a%zz", [], "shop.test"),
+        "a bad Host": (AT, [], "a b"),
+        "two Hosts": (AT, ["Host: a"], "shop.test"),
+        "another expectation": (AT, ["Expect: x"], "shop.test"),
+        "Connection: Cookie": (AT, ["Connection: Cookie"], "shop.test"),
+        "an ambiguous path": ("//list", [], "shop.test"),
+        "an internal route": ("/internal/a", [], "shop.test"),
+    }.items():
+        steps = (request("HEAD", target, *headers, host=host), Read(1), Pause(0.05))
+        expect = Expect((Answer((400, 404, 417), refusal=True, no_body=True),), ())
+        about = "There is a head, and nothing behind it."
+        found.append(Case(f"refused HEAD: {name}", "no_body", about, steps, expect, only_ours=True))
+    dies = (Play((b"SSH-2.0\r\n\r\n", Close())), play(ok(b"clean")))
+    after = (request("HEAD", OWN), Read(1), _GET)
+    about = "Nor behind a 502."
+    answers = (refused(502, no_body=True), Answer(200, b"clean"))
+    found.append(
+        owned("refused HEAD: a malformed answer", "no_body", about, after, dies, *answers, requests=2)
+    )
+    return found
+
+
+def _full() -> list[Case]:
+    """Nobody's memory is filled, and nobody's request is forgotten, because somebody does not read."""
+    count, large = 300, b"x" * 60_000
+    many = b"".join(request("GET", f"{OWN}/{at}") for at in range(count))
+    steps: tuple[Step, ...] = (StopReading(), many, Pause(1.0), HalfClose(), Pause(0.3))
+    plays = (play(ok(large)),) * count
+    about = "It reads late, and closed its half early: each of its requests is answered all the same."
+    answers = (Answer(200, large),) * count
+    name = "full: 300 answers that wait for a half-closed client"
+    found = [
+        owned(name, "half_close", about, steps, plays, *answers, requests=count, closed=True, split=False)
+    ]
+    post = request("POST", OWN, body=b"hello")
+    slow = (Play((Pause(3.0), ok(b"late"))),)
+    for name, (one, body) in {"GET": (_GET, b""), "POST": (post, b"hello")}.items():
+        seen = (Answer(200, b"late"), Answer((400, 414, 431, 501), refusal=True))
+        expect = Expect(seen, (Upstream(body=body),), most_sent=25_000_000)
+        flood = (one, Flood(b"A" * 65_536, 800))
+        about = "What is sent behind a request that is being answered waits with its sender."
+        name = f"full: 50 MB behind a {name}"
+        found.append(Case(name, "pipelining", about, flood, expect, slow, own=True, alone=True, split=False))
     return found

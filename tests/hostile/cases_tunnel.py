@@ -82,6 +82,8 @@ def _tunnels() -> list[Case]:
     )
     big = bytes(range(256)) * 2000
     found += [smuggled, _tunnel("500 KB", about, (_ASKED, Read(1), big), echo, _carrying(big), big)]
+    slow = (Play((Pause(0.3), _GOOD, Echo())),)
+    found.append(_tunnel("500 KB before the 101", about, (_ASKED + big,), slow, _carrying(big), big))
     ends: dict[str, Step] = {"FIN": HalfClose(), "close": Close(), "RST": Reset()}
     for name, step in ends.items():
         until_the_end: tuple[Step, ...] = (_ASKED, Read(1), b"\x81\x05hello", Pause(0.1), step, Pause(0.2))

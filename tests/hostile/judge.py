@@ -49,6 +49,7 @@ def _client_faults(case: Case, slot: int | None, seen: Seen, ours: bool) -> Iter
     if seen.fault:
         yield seen.fault
     answers = seen.answers
+    yield from (f"the client got {never!r}" for never in expect.never if never in seen.raw)
     if expect.any_answer:
         return
     refused = [answer for answer in expect.answers if answer.refusal]
@@ -109,6 +110,9 @@ def _upstream_faults(case: Case, slot: int | None, seen: Seen, ours: bool) -> It
     if len(requests) != len(wanted):
         lines = [got.line.decode("latin-1")[:80] for got in requests]
         yield f"{len(requests)} upstream requests, not {len(wanted)}: {lines}"
+    for got in seen.requests:
+        if ours and got.broken and got.ended == "eof" and not got.chunked:
+            yield "a body with a length broke off with FIN, which gunicorn takes for its end"
     for at, got in enumerate(requests):
         expected = wanted[at] if at < len(wanted) else Upstream(body=None, complete=got.complete)
         yield from (
@@ -138,8 +142,6 @@ def _request_faults(
         yield f"body {got.body[:80]!r} ({len(got.body)} bytes), not {wanted.body[:80]!r}"
     if got.complete is not wanted.complete:
         yield "the body was complete" if got.complete else "the body broke off"
-    if ours and got.broken and got.ended == "eof" and not got.chunked:
-        yield "the body broke off with FIN, which gunicorn takes for its end"
     if not wanted.complete and not got.broken:
         yield "the upstream never saw the body break off"
     if wanted.ended and got.ended not in ("eof", "reset"):

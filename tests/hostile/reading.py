@@ -123,10 +123,11 @@ class Got:
         return said[len(start) :] if isinstance(said, str) and said.startswith(start) else None
 
 
-def read_answers(data: bytes, no_body: list[bool], ended: bool) -> tuple[list[Got], bytes, list[int]]:
+def read_answers(data: bytes, no_body: list[bool], ended: str | None) -> tuple[list[Got], bytes, list[int]]:
     """The answers in what a client got, what is left over, and interim answers that no final one followed.
 
-    `no_body`: which of them answer a HEAD. A broken last answer is one that is not `whole`.
+    `no_body`: which of them answer a HEAD. A broken last answer is one that is not `whole`; `ended`: how the
+    connection did, for a body that goes on until then is whole behind FIN, and not behind RST.
     """
     rest, answers, interim = bytearray(data), list[Got](), list[int]()
     while (end := rest.find(END)) >= 0:
@@ -147,7 +148,7 @@ def read_answers(data: bytes, no_body: list[bool], ended: bool) -> tuple[list[Go
     return answers, bytes(rest), interim
 
 
-def _body(head: Head, rest: bytearray, start: int, no_body: bool, ended: bool) -> Got | None:
+def _body(head: Head, rest: bytearray, start: int, no_body: bool, ended: str | None) -> Got | None:
     """The answer with its body, taken out of `rest`; None while more may come."""
     how, status = framing(head), int(head.line[9:12])
     if no_body or status in (101, 204, 304):
@@ -165,7 +166,7 @@ def _body(head: Head, rest: bytearray, start: int, no_body: bool, ended: bool) -
             return None
         body = bytes(rest[start:])
         rest.clear()
-        return Got(head, body, True, [])
+        return Got(head, body, ended != "reset", [])
     size = int(how)
     if len(rest) < start + size and not ended:
         return None

@@ -22,6 +22,7 @@ from tests.hostile.case import (
     Pause,
     Read,
     Reset,
+    StopReading,
 )
 from tests.hostile.judge import Seen, faults, told
 from tests.hostile.reading import Malformed, read_answers
@@ -172,7 +173,7 @@ class _Client:
             data = bytes(wire.data)
             seen.raw += data
             try:
-                answers, rest, interim = read_answers(data, no_body, wire.ended is not None)
+                answers, rest, interim = read_answers(data, no_body, wire.ended)
             except Malformed as error:
                 seen.fault = f"the client got a malformed answer, {error}"
                 continue
@@ -208,6 +209,8 @@ class _Client:
             await wire.until(lambda: step.status in self.seen().interim, _PATIENCE)
         elif isinstance(step, Open):
             await self._open()
+        elif isinstance(step, StopReading):
+            wire.stop_reading()
         elif isinstance(step, Flood):
             await _flood(wire, self._case.fill(step.data, self._slot), step.times)
         else:
@@ -221,6 +224,8 @@ class _Client:
         return data
 
     async def _wait_for(self, answers: int) -> None:
+        self._wires[-1].listen()
+
         def there() -> bool:
             seen = self.seen()
             return len(seen.answers) >= answers or bool(seen.fault)

@@ -58,6 +58,15 @@ class Wire:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
 
+    def stop_reading(self) -> None:
+        """Leave what comes to the kernel."""
+        self._task.cancel()
+
+    def listen(self) -> None:
+        """Read again."""
+        if self._task.cancelled() and not self.closed:
+            self._task = asyncio.create_task(self._read())
+
     def close(self) -> None:
         """Close."""
         if not self.closed:
