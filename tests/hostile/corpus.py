@@ -10,6 +10,7 @@ from tests.hostile import (
     cases_cleaning,
     cases_cut,
     cases_desync,
+    cases_fallback,
     cases_forward,
     cases_framing,
     cases_hosts,
@@ -17,6 +18,7 @@ from tests.hostile import (
     cases_lines,
     cases_poison,
     cases_pool,
+    cases_retry,
     cases_routes,
     cases_targets,
     cases_tunnel,
@@ -39,9 +41,11 @@ _SUBJECTS = (
     cases_answers,
     cases_cut,
     cases_pool,
+    cases_retry,
     cases_poison,
     cases_desync,
     cases_routes,
+    cases_fallback,
     cases_caches,
 )
 
