@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from facade.core.headers import first
 from facade.core.http1.fields import Kind
 from facade.core.http1.limits import MAX_INTERIM
 from facade.core.incoming import Incoming
@@ -14,7 +15,7 @@ from facade.errors import UpstreamError
 from facade.ports import AnswerHead, ClientSide, Teller, UpstreamConnection, UpstreamPool
 from facade.settings import Limits
 
-_CONTENT_TYPE, _AUTHORIZATION = int(Kind.CONTENT_TYPE), int(Kind.AUTHORIZATION)
+_AUTHORIZATION = int(Kind.AUTHORIZATION)
 _PER_CONNECTION_LOGIN = (b"ntlm", b"negotiate")
 _TICK = 1.0  # seconds between two looks at a body on its way
 _FOREVER = float("inf")
@@ -94,8 +95,8 @@ class Attempts:
             if body.there:
                 self._begin_body(connection, call)
             until = client.now() + timeout
+            head: AnswerHead | None = None  # nothing can be here yet
             while True:
-                head = connection.take_head()
                 if head is None:
                     if body.there and client.uploading:
                         until = client.now() + timeout  # counted from the body's end
@@ -109,6 +110,7 @@ class Attempts:
                 else:
                     interim += 1
                     self._interim(call, head, interim)
+                head = connection.take_head()
         except BaseException:
             client.stop_upload()
             connection.abort()
@@ -159,8 +161,8 @@ class Attempts:
 
 def is_event_stream(head: AnswerHead) -> bool:
     """Whether the answer may rightly say nothing for a long time."""
-    kind = head.fields.noted.get(_CONTENT_TYPE)
-    return kind is not None and kind[0].lower().startswith(b"text/event-stream")
+    kind = first(head.fields.kept, b"content-type")
+    return kind is not None and kind.lower().startswith(b"text/event-stream")
 
 
 def _may_switch(call: Call, head: AnswerHead) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from facade.adapters.tunnel import Tunnel
 from facade.adapters.uploading import Upload
-from facade.adapters.upstream import BackendConnection
+from facade.adapters.upstream import BackendConnection, end_with_reset
 from facade.core.headers import Header, elements
 from facade.core.http1.fields import Kind
 from facade.core.http1.framing import Body
@@ -153,11 +153,14 @@ class Answering:
         self.begun = True
         # A body that nobody will read stands between this request and the next one.
         self._keep_alive = self._may_stay() and self._reader.body_ended
-        self._send(self._problem(problem, request_id, keep_alive=self._keep_alive))
+        answer = self._problem(problem, request_id, keep_alive=self._keep_alive, to=self.head.method)
+        self._send(answer)
 
     def cut(self) -> None:
-        """Reset the connection: what was sent is visibly not whole."""
+        """Reset the connection: what was sent is visibly not whole, also where only the end would end it."""
         self._keep_alive = False
+        if self._transport is not None:
+            end_with_reset(self._transport)
         self.abort()
 
     def tunnel(self, headers: Sequence[Header], connection: UpstreamConnection) -> None:
@@ -167,6 +170,7 @@ class Answering:
         self._send(answer_head(101, headers, keep_alive=True, tunnel=True))
         transport, backend = cast(asyncio.Transport, self._transport), cast(BackendConnection, connection)
         self._tunnel = Tunnel(self._house.loop, transport, self, backend)
+        self.resume_reading()  # paused where much came before the 101; the tunnel pauses by its own measure
         self._tunnel.join(self._reader.rest())
 
     def tunnelled(self) -> float | None:
@@ -191,12 +195,12 @@ class Answering:
         if self._transport is not None:
             self._transport.abort()
 
-    def _problem(self, problem: Problem, request_id: str, *, keep_alive: bool) -> bytes:
+    def _problem(self, problem: Problem, request_id: str, *, keep_alive: bool, to: str) -> bytes:
+        """The bytes of a problem; behind an answer `to` a HEAD a body would be the next answer."""
         headers, body = render(problem, request_id)
         headers.append((b"Content-Length", b"%d" % len(body)))
         head = answer_head(problem.status, headers, keep_alive=keep_alive)
-        told = getattr(self, "head", None)
-        return head if told is not None and told.method == "HEAD" and request_id else head + body
+        return head if to == "HEAD" else head + body
 
     def _may_stay(self) -> bool:
         said = self.head.fields.noted.get(_CONNECTION)

@@ -84,14 +84,19 @@ class ClientConnection(Answering):
         self._reader.receive(data)
         if phase <= _HEAD:
             self._next()
-        elif self._upload is not None:
+        elif self._upload is not None and not self._upload.over:
             self._upload.move()
         elif self._reader.buffered > _BEHIND:
             self.pause_reading()
 
     def eof_received(self) -> bool:
         """A client that closed its half after a whole request still wants its answer."""
-        if self._tunnel is not None or self._flow is None:
+        if self._tunnel is not None:
+            if self._transport is not None:
+                self._transport.close()
+            self.wake()  # else nobody would look at the tunnel before its silence is over
+            return False
+        if self._flow is None and not (self._phase == _FULL_BUFFER and self._reader.buffered):
             return False
         self.half_closed = True
         if self._upload is not None:
@@ -189,15 +194,17 @@ class ClientConnection(Answering):
     def _turn_away(self, problem: Problem) -> None:
         """Send a problem to whom we understand no further."""
         if self._transport is not None:
-            self._transport.write(self._problem(problem, "", keep_alive=False))
+            self._transport.write(self._problem(problem, "", keep_alive=False, to=""))
         self._linger()
 
     def _linger(self) -> None:
         """Close our half and read on for a while: a reset would take the answer from the client's hands."""
         transport = self._transport
-        if transport is None or transport.is_closing():
+        if transport is None:
             return
-        self._wait(_LINGERING, self._house.limits.linger)
+        self._wait(_LINGERING, self._house.limits.linger)  # also for a close that is under way: it may hang
+        if transport.is_closing():
+            return
         self.resume_reading()
         if self.half_closed or self._tunnel is not None or not transport.can_write_eof():
             transport.close()

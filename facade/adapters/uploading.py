@@ -37,8 +37,8 @@ class Upload:
     """Moves bytes whenever there are some and the backend takes them; looked at by the flow."""
 
     __slots__ = (
-        "_client", "_connection", "_deadline", "_error", "_limit", "_limits", "_loop", "_moved_at", "_over",
-        "_reader", "_received", "_waited", "_waits_for_client",
+        "_client", "_connection", "_deadline", "_error", "_limit", "_limits", "_loop", "_moved_at", "_reader",
+        "_received", "_waited", "_waits_for_client", "over",
     )  # fmt: skip
 
     def __init__(
@@ -49,7 +49,7 @@ class Upload:
         self._reader, self._connection, self._limit, self._limits = reader, connection, limit, limits
         self._loop, self._client = loop, client
         self._error: FacadeError | None = None
-        self._over = False
+        self.over = False
         self._received = 0
         self._waited = 0.0
         self._waits_for_client = True
@@ -59,7 +59,7 @@ class Upload:
 
     def move(self) -> None:
         """Pass on what is here."""
-        if self._over:
+        if self.over:
             return
         if not self._connection.takes_more:
             self._client.pause_reading()
@@ -73,7 +73,7 @@ class Upload:
             self._fail(error)
             return
         if self._reader.body_ended:
-            self._over = True
+            self.over = True
             self._client.wake()
             return
         left = self._reader.buffered
@@ -90,18 +90,18 @@ class Upload:
             if not isinstance(self._error, UpstreamError):
                 raise self._error
             return False  # the backend hung up: it may have answered before it did
-        if not self._over and self._loop.time() >= self._deadline:
+        if not self.over and self._loop.time() >= self._deadline:
             if self._waits_for_client:
                 raise Refused(_SLOW_BODY)
             raise UpstreamError("stalled", self._connection.backend)
-        return not self._over
+        return not self.over
 
     def stop(self) -> None:
         """Nobody wants the rest."""
-        self._over = True
+        self.over = True
 
     def _fail(self, error: FacadeError) -> None:
-        self._error, self._over = error, True
+        self._error, self.over = error, True
         self._client.wake()
 
     def _pass_on(self, data: bytes) -> None:

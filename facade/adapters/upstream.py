@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -19,6 +21,7 @@ _HIGH = 256 * 1024
 _CONNECTION, _LENGTH, _CHALLENGE, _KEEP_ALIVE = (
     int(kind) for kind in (Kind.CONNECTION, Kind.LENGTH_KEPT, Kind.CHALLENGE, Kind.KEEP_ALIVE)
 )
+_AT_ONCE = struct.pack("ii", 1, 0)
 _PER_CONNECTION_LOGIN = (b"ntlm", b"negotiate")  # they log in a connection, not a request
 
 
@@ -174,8 +177,12 @@ class BackendConnection:
 
     def close(self) -> None:
         """Close; what was not sent is lost."""
-        if self._transport is not None:
-            self._transport.abort()
+        transport = self._transport
+        if transport is None:
+            return
+        if self._method and (not self._sent or transport.get_write_buffer_size()):
+            end_with_reset(transport)  # gunicorn takes a body that FIN breaks off for a whole, shorter one
+        transport.abort()
 
     # -- a tunnel
 
@@ -224,7 +231,8 @@ class BackendConnection:
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._reader.close()
+        if exc is None:
+            self._reader.close()  # what only the connection's end ends is not ended by a reset
         self._error = self._error or (str(exc) if exc is not None else "it hung up")
         self._transport = None
         self.takes_more = True
@@ -271,6 +279,13 @@ class BackendConnection:
 
     def _failure(self, kind: str, detail: str) -> UpstreamError:
         return UpstreamError(kind, self._home.name, detail)
+
+
+def end_with_reset(transport: asyncio.Transport) -> None:
+    """Have the connection end with RST and not with FIN, which some take for the end of what was sent."""
+    held = transport.get_extra_info("socket")
+    if held is not None and not transport.is_closing():
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
 
 
 def is_login(schemes: list[bytes]) -> bool:

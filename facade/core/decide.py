@@ -6,7 +6,6 @@ A request is decided on exactly one snapshot, however the plan, the flags or the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from facade.core.http1.target import Target
@@ -130,26 +129,24 @@ class Asked(Protocol):
     def range_side(self) -> Side | None: ...
 
 
-@dataclass(slots=True)
 class Decision:
     """`fallback`: legacy may answer instead. `tap`: the exchange goes to shadow; `untapped`: why it does not.
 
     Where neither is set the exchange is not eligible at all; where both are, it goes only when legacy had to
-    answer instead, which is a failure of the candidate that needs no second call.
+    answer instead, which is a failure of the candidate that needs no second call. `route` is the plan's, or
+    None for a request that no route is declared for.
     """
 
-    view: RouteView | None
-    side: Side
-    why: str
-    fallback: bool = False
-    tap: bool = False
-    untapped: str | None = None
-    two_sides: bool = False
+    __slots__ = ("fallback", "route", "side", "tap", "two_sides", "untapped", "view", "why")
 
-    @property
-    def route(self) -> Route | None:
-        """The plan's route, or None for a request that no route is declared for."""
-        return self.view.route if self.view is not None else None
+    def __init__(
+        self, view: RouteView | None, side: Side, why: str, fallback: bool = False, tap: bool = False,
+        untapped: str | None = None, two_sides: bool = False,
+    ) -> None:  # fmt: skip
+        """Made for every request."""
+        self.view, self.side, self.why, self.fallback = view, side, why, fallback
+        self.tap, self.untapped, self.two_sides = tap, untapped, two_sides
+        self.route = view.route if view is not None else None
 
 
 def snapshot(

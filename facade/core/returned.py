@@ -13,7 +13,10 @@ from facade.core.key import is_navigation
 from facade.core.upstream import Upstream
 from migration.core.plan import Plan
 
-_CONNECTION, _LENGTH = int(Kind.CONNECTION), int(Kind.LENGTH_KEPT)
+_CONNECTION, _LENGTH, _ETAG, _CACHE_CONTROL = (
+    int(kind) for kind in (Kind.CONNECTION, Kind.LENGTH_KEPT, Kind.ETAG, Kind.CACHE_CONTROL)
+)
+_PRIVATE = (b"Cache-Control", b"private")
 _SAID_OF_ITSELF = ([b"close"], [b"keep-alive"])
 
 
@@ -29,9 +32,10 @@ def returned_headers(
     if by.sets_host and incoming.host:
         result = turned_back(result, own_name(by.url), incoming.scheme, incoming.host)
     if decision.two_sides:
-        result = tagged(result, by.side)
+        if _ETAG in noted:
+            result = tagged(result, by.side)
         if decision.route is not None and decision.route.shared_cache:
-            result = made_private(result)
+            result = made_private(result) if _CACHE_CONTROL in noted else [*result, _PRIVATE]
     return result
 
 

@@ -49,7 +49,7 @@ def _silence(_got: Got, connection: socket.socket) -> bytes | None:
 
 FAILURES = {
     "hangs up": (_hangs_up, "disconnected"),
-    "half a head": (_half_a_head, "disconnected"),
+    "half a head": (_half_a_head, "cut"),
     "half a small body": (_half_a_body, "cut"),
     "a head and then nothing": (_silence, "first_byte_timeout"),
     "500": (lambda _g, _s: ok(b"boom", status="500 Boom"), "server_error"),

@@ -46,7 +46,10 @@ class AnswerReader:
 
     def next_head(self, method: str) -> AnswerHead | None:
         """The head of the answer to `method`, interim or final; None while it is not whole."""
-        end = self._buffer.find(_END, max(self._at, self._searched - 3))
+        if self._at < len(self._buffer):
+            end = self._buffer.find(_END, max(self._at, self._searched - 3))
+        else:
+            end = -1
         if end < 0:
             self._check_unfinished()
             return None

@@ -45,7 +45,6 @@ class Kind(IntEnum):
     ETAG = 10
     CACHE_CONTROL = 11
     CHALLENGE = 12
-    CONTENT_TYPE = 13
     AUTHORIZATION = 14
     SOCKET_KEY = 15
     SOCKET_ACCEPT = 16
@@ -91,7 +90,6 @@ _ANSWER = {
     b"cache-control": Kind.CACHE_CONTROL,
     b"www-authenticate": Kind.CHALLENGE,
     b"proxy-authenticate": Kind.KEEP,
-    b"content-type": Kind.CONTENT_TYPE,
     b"sec-websocket-accept": Kind.SOCKET_ACCEPT,
     b"transfer-encoding": Kind.CODING,
     b"connection": Kind.CONNECTION,

@@ -10,7 +10,7 @@ from facade.core.headers import elements
 from facade.core.http1.fields import Kind, Noted
 from facade.core.refuse import refuse
 
-_LENGTH = re.compile(rb"[0-9]{1,18}\Z")
+_DIGITS = 18  # of a length: what every language behind us holds in one integer
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,253})(?::[0-9]{1,5})?\Z")
 _NO_BODY = frozenset({204, 304})
 _LENGTH_KIND, _CODING, _KEPT_LENGTH = int(Kind.LENGTH), int(Kind.CODING), int(Kind.LENGTH_KEPT)
@@ -62,7 +62,7 @@ def _chunked(version: tuple[int, int], coding: list[bytes], length: list[bytes] 
 
 
 def _one_length(length: list[bytes]) -> int:
-    if len(length) != 1 or not _LENGTH.match(length[0].strip(b" \t")):
+    if len(length) != 1 or not length[0].isdigit() or len(length[0]) > _DIGITS:
         raise refuse(400, "length", "Content-Length must be one number of at most 18 digits.")
     return int(length[0])
 
@@ -119,7 +119,7 @@ def _check_coding(version: tuple[int, int], coding: list[bytes], length: list[by
 
 def _agreed(length: list[bytes]) -> int:
     """Equal lengths said twice are one (RFC 9112, section 6.3); everything else is two answers in one."""
-    first = length[0].strip(b" \t")
-    if not _LENGTH.match(first) or any(other.strip(b" \t") != first for other in length[1:]):
+    first = length[0]
+    if not first.isdigit() or len(first) > _DIGITS or (len(length) > 1 and length != [first] * len(length)):
         raise MalformedAnswer("a contradicting or malformed Content-Length")
     return int(first)

@@ -18,6 +18,7 @@ from facade.core.http1.limits import MAX_HEADERS
 from facade.core.refuse import refuse
 
 _VERSIONS = {b" HTTP/1.1": (1, 1), b" HTTP/1.0": (1, 0)}
+_ANSWERS = {b"HTTP/1.1 ": (1, 1), b"HTTP/1.0 ": (1, 0)}
 REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ [A-Z]+/[0-9]+(?:\.[0-9]+)?\r\n")
 _NOT_SPOKEN = "Only HTTP/1.0 and HTTP/1.1 are spoken here."
 
@@ -98,11 +99,10 @@ def parse_answer(raw: bytes, method: str) -> AnswerHead:
         pass
     except httptools.HttpParserError as error:
         raise MalformedAnswer(str(error)) from None
-    version = _VERSIONS.get(b" " + raw[:8])
-    status = raw[9:12]
-    if version is None or raw[8:9] != b" " or not status.isdigit() or raw[12:13] not in b" \r":
+    version = _ANSWERS.get(raw[:9])
+    if version is None or raw[12:13] not in b" \r":
         raise MalformedAnswer("its first line is not that of an HTTP/1.0 or HTTP/1.1 answer")
-    number = int(status)
+    number = parser.get_status_code()
     headers = recorder.headers
     if not 100 <= number <= 599:
         raise MalformedAnswer(f"a status of {number}")

@@ -180,7 +180,7 @@ def test_the_one_expectation_that_can_be_met_is_that_for_a_body(
 FRAMED: list[tuple[tuple[str, ...], tuple[int, int], Body | int]] = [
     ((), (1, 1), NONE),
     (("Content-Length: 12",), (1, 1), of_length(12)),
-    (("Content-Length:  7 ",), (1, 0), of_length(7)),
+    (("Content-Length: 007",), (1, 0), of_length(7)),
     (("Content-Length: 0",), (1, 1), of_length(0)),
     (("Transfer-Encoding: Chunked",), (1, 1), CHUNKED),
     (("Content-Length: 1", "Content-Length: 1"), (1, 1), 400),
