@@ -88,7 +88,7 @@ class BackendConnection:
     @property
     def usable(self) -> bool:
         """Whether nothing has happened to it that forbids another exchange."""
-        return self._error is None and self._transport is not None and not self._transport.is_closing()
+        return self._error is None and self._transport is not None
 
     def begin(self, wake: Callable[[], None]) -> None:
         """Be busy for whoever hears `wake`."""
@@ -177,6 +177,7 @@ class BackendConnection:
 
     def close(self) -> None:
         """Close; what was not sent is lost."""
+        self._error = self._error or "closed"
         transport = self._transport
         if transport is None:
             return
@@ -253,7 +254,7 @@ class BackendConnection:
 
     def _write(self, data: bytes) -> None:
         transport = self._transport
-        if transport is None or transport.is_closing():
+        if transport is None or self._error is not None:
             raise self._failure("disconnected", self._error or "closed")
         transport.write(data)
 
