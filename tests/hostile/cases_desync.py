@@ -275,13 +275,13 @@ def _refused_heads() -> list[Case]:
 
 def _full() -> list[Case]:
     """Nobody's memory is filled, and nobody's request is forgotten, because somebody does not read."""
-    count, large = 300, b"x" * 60_000
+    count, large = 150, b"x" * 60_000
     many = b"".join(request("GET", f"{OWN}/{at}") for at in range(count))
     steps: tuple[Step, ...] = (StopReading(), many, Pause(1.0), HalfClose(), Pause(0.3))
     plays = (play(ok(large)),) * count
     about = "It reads late, and closed its half early: each of its requests is answered all the same."
     answers = (Answer(200, large),) * count
-    name = "full: 300 answers that wait for a half-closed client"
+    name = "full: 150 answers that wait for a half-closed client"
     found = [
         owned(name, "half_close", about, steps, plays, *answers, requests=count, closed=True, split=False)
     ]

@@ -159,7 +159,7 @@ def _body(head: Head, rest: bytearray, start: int, no_body: bool, ended: str | N
         chunks.take(left)
         if not chunks.done and not ended:
             return None
-        rest[:] = left
+        rest[:] = left if chunks.done else b""  # of a cut body the rest is no more than a piece of a chunk
         return Got(head, bytes(chunks.body), chunks.done, [])
     if how is None:
         if not ended:
