@@ -25,13 +25,14 @@ class Field:
     others: tuple[Subject, ...]
     few: Subject
     many: Subject
+    live: Subject
     kept: Subject | None
 
     @property
     def all(self) -> list[Subject]:
         """Every subject, in the order of a round."""
         optional = [one for one in (self.envoy, self.kept) if one is not None]
-        return [self.nginx, self.few, self.many, *optional, *self.others]
+        return [self.nginx, self.few, self.many, self.live, *optional, *self.others]
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ def open_field(home: Home, tree: Path, workers: int, kept: Path | None) -> Field
     bare = references.bare_aiohttp(home)
     few = ours.facade(home, "facade", FEW, tree=tree, workers=workers)
     many = ours.facade(home, "facade_many", MANY, tree=tree, workers=workers)
+    live = ours.facade(home, "facade_live", FEW, tree=tree, workers=workers, examined=True)
     old = ours.facade(home, "kept", FEW, tree=kept) if kept is not None else None
-    return Field(nginx, envoy, (*((haproxy,) if haproxy else ()), bare), few, many, old)
+    return Field(nginx, envoy, (*((haproxy,) if haproxy else ()), bare), few, many, live, old)
 
 
 def groups(field: Field) -> list[Group]:
@@ -62,7 +64,7 @@ def groups(field: Field) -> list[Group]:
     fresh, fresh_full = Ask(route=False, fresh=True), Ask(route=True, fresh=True)
     few, many = field.few, field.many
     small = [Case("plain", few, plain), Case("full", few, full)]
-    small += [Case("plain", many, plain), Case("full", many, full)]
+    small += [Case("plain", many, plain), Case("full", many, full), Case("full_live", field.live, full)]
     if field.kept is not None:
         small += [Case(f"{KEPT}plain", field.kept, plain), Case(f"{KEPT}full", field.kept, full)]
     small += [Case(other.name, other, plain) for other in field.others]

@@ -48,10 +48,10 @@ def measure(
     for number, group in enumerate(groups(field)):
         rounds = effort.further if number else effort.rounds
         course.run(group.title, group.cases, rounds, effort.seconds)
-        must_have_been_on(group)
+        must_have_been_on(group, say)
         cases += rows(group)
     idle = [memory.idle(subject, effort.idle) for subject in (field.few, field.many)]
-    with _frozen([field.many, *field.others, *([field.kept] if field.kept else [])]):
+    with _frozen([field.few, field.many, *field.others, *([field.kept] if field.kept else [])]):
         grown = _memory(home, course, tree, workers, effort, say)
         slowest = latency.measure(home, _watched(field), effort.slowest_rounds, effort.slowest_seconds, say)
     return {
@@ -71,14 +71,14 @@ def _watched(field: Field) -> list[Case]:
     envoy = [Case("envoy", field.envoy, plain)] if field.envoy else []
     return [
         Case("nginx", field.nginx, plain),
-        Case("plain", field.few, plain),
-        Case("full", field.few, full),
+        Case("plain", field.live, plain),
+        Case("full", field.live, full),
         *envoy,
     ]
 
 
 def _memory(home: Home, course: Course, tree: Path, workers: int, effort: Effort, say: Say) -> dict[str, Any]:
-    fresh = ours.facade(home, "facade_fresh", FEW, tree=tree, workers=workers)
+    fresh = ours.facade(home, "facade_fresh", FEW, tree=tree, workers=workers, examined=True)
     found = memory.growth(course, Case("full", fresh, Ask(route=True)), max(effort.seconds, 5), say)
     for process in (fresh.process, fresh.shadow):
         if process is not None:

@@ -49,9 +49,14 @@ def facade(
     *,
     tree: Path = REPO,
     workers: int = 0,
+    examined: bool = False,
     environment: dict[str, str] | None = None,
 ) -> Subject:
-    """A running facade of the checkout `tree` with that many routes, and its shadow process."""
+    """A running facade of the checkout `tree` with that many routes, and who takes its exchanges.
+
+    That is the shadow process where they are to be examined. It takes longer for each than the facade, and an
+    exchange that finds the queue full costs less: elsewhere a listener takes them all and only counts.
+    """
     place = home.path / name
     place.mkdir()
     port, admin = free_port(), free_port()
@@ -62,15 +67,18 @@ def facade(
     surroundings = {"PYTHONPATH": str(tree), **(environment or {})}
     cookie, keys = _prepared(plan, tree)
 
-    def words(what: str, *more: str) -> list[str | Path]:
-        return [sys.executable, "-m", "desk", "--plan", plan, "run", what, *more]
-
-    common = {"PYTHONPATH": str(tree)}
+    words: list[str | Path] = [sys.executable, "-m", "desk", "--plan", plan, "run"]
+    counting: list[str | Path] = [sys.executable, "-P", Path(__file__).with_name("counting.py"), plan]
     shadow = home.start(
-        f"{name}-shadow", words("shadow"), None, LOAD_CORE, directory=tree, environment=common
+        f"{name}-shadow",
+        [*words, "shadow"] if examined else counting,
+        None,
+        LOAD_CORE,
+        directory=tree,
+        environment={"PYTHONPATH": str(tree)},
     )
     more = ["--workers", str(workers)] if workers else []
-    process = home.start(name, words("facade", *more), port, directory=tree, environment=surroundings)
+    process = home.start(name, [*words, "facade", *more], port, directory=tree, environment=surroundings)
     found = Subject(
         name, port, process, routes=routes, admin_port=admin, cookie=cookie, keys=keys, shadow=shadow
     )

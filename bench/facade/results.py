@@ -10,11 +10,12 @@ from typing import Any
 from bench.facade.field import FEW, Group
 from bench.facade.load import LoadError
 from bench.facade.ours import SHARE
-from bench.facade.rounds import Case
+from bench.facade.rounds import Case, Say
 from bench.facade.traffic import SMALL
 
 SCHEMA = "bench.facade/1"
 _TOLERANCE = 0.08  # of the share of keys that extracted answers: a thousand keys do not divide evenly
+_TAPPED = 0.98  # of what is to be tapped; else "full" is less than everything
 _NUMBER = (int, float)
 _COLUMNS: Mapping[str, tuple[type, ...]] = {
     "name": (str,),
@@ -94,7 +95,7 @@ def _proof(case: Case) -> Row:
     }
 
 
-def must_have_been_on(group: Group) -> None:
+def must_have_been_on(group: Group, say: Say) -> None:
     """LoadError when "everything on" was not, or "plain" was more than that."""
     for case in group.cases:
         if not case.subject.routes:
@@ -106,6 +107,10 @@ def must_have_been_on(group: Group) -> None:
         if abs(extracted - expected[0]) > _TOLERANCE or abs(eligible - expected[1]) > _TOLERANCE:
             found = f"{extracted:.2f} by extracted, {eligible:.2f} to be tapped; not {expected}"
             raise LoadError(f"{case.subject.name}, {case.name}: it was not what is measured: {found}")
+        tapped = counted["tap.tapped"] / max(1, counted["tap.eligible"])
+        if case.name == "full" and tapped < _TAPPED:
+            what = f"{tapped:.0%} of the exchanges were tapped"
+            say(f"warning: {case.subject.name}: {what}; the others cost less")
 
 
 def with_latency(cases: Sequence[Row], slowest: Row) -> list[Row]:

@@ -19,6 +19,7 @@ _NAMES: Mapping[str, str] = {
     "bare_aiohttp": "a bare aiohttp proxy",
     "plain": "**the facade**, a path no route is declared for",
     "full": "**the facade**, everything on",
+    "full_live": "**the facade**, everything on, the exchanges examined meanwhile",
     "kept_plain": "the facade on the kept parser, a path no route is declared for",
     "kept_full": "the facade on the kept parser, everything on",
 }
