@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -72,20 +73,26 @@ class Front:
 
     def workers(self, state: str = "serving") -> list[int]:
         """The process ids of its workers in this state."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/readyz", timeout=10) as answer:
-            told = json.loads(answer.read())
+        told = json.loads(self._page("/readyz"))
         return [one["pid"] for one in told["workers"] if one["state"] == state]
 
     def metrics(self) -> dict[str, float]:
         """Every sample of its metrics, by name and labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
+        lines = self._page("/metrics").splitlines()
         return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line[:1] != "#"}
 
     def metric(self, *parts: str) -> float:
         """The sum of the samples in whose name and labels all these parts occur."""
         found = self.metrics().items()
         return sum(value for name, value in found if all(part in name for part in parts))
+
+    def _page(self, path: str) -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=10) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:  # not ready, and it says why
+            with error:
+                return error.read().decode()
 
 
 @contextmanager
