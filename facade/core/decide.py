@@ -185,20 +185,15 @@ def decide(now: Snapshot, asked: Asked, day: str) -> Decision:
 
 def _route(now: Snapshot, asked: Asked) -> Route | None:
     target = asked.target
-    found = _match(now, asked.method, target.parts)
+    found = now.table.find(asked.method, target.parts)
     if target.merged is target.parts:
         return found
-    merged = _match(now, asked.method, target.merged)
+    merged = now.table.find(asked.method, target.merged)
     if found is not merged and (now.is_special(found) or now.is_special(merged)):
         raise refuse(
             400, "ambiguous_slashes", "The path is another one to servers that merge slashes. Write it once."
         )
     return found
-
-
-def _match(now: Snapshot, method: str, parts: tuple[str, ...]) -> Route | None:
-    found = now.table.match(method, parts)
-    return found[0] if found is not None else None
 
 
 def _side(now: Snapshot, view: RouteView, key: Key | None) -> tuple[Side, str]:

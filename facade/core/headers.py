@@ -34,6 +34,10 @@ def _indexed(headers: Iterable[Header]) -> Index:
     return index
 
 
+# What Connection says in nearly every message.
+_AS_USUAL = {word: [word] for word in (b"keep-alive", b"close")}
+
+
 def fold(name: bytes) -> bytes:
     """The name as the servers behind us compare it: case and the difference of - and _ are lost in CGI."""
     return name.lower().replace(b"_", b"-")
@@ -54,7 +58,12 @@ def first(headers: Iterable[Header], name: bytes) -> bytes | None:
 
 def elements(fields: Iterable[bytes]) -> list[bytes]:
     """The members of comma-separated lists, lower case, empty ones left out (RFC 9110, section 5.6.1)."""
-    return [part for field in fields for raw in field.split(b",") if (part := raw.strip(b" \t").lower())]
+    return [
+        part
+        for field in fields
+        for part in (_AS_USUAL.get(field) or [raw.strip(b" \t").lower() for raw in field.split(b",")])
+        if part
+    ]
 
 
 def without(headers: Headers, *names: bytes) -> list[Header]:

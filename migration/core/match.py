@@ -43,13 +43,19 @@ class RouteTable:
         `parts` are the segments after the first slash: `/` is `("",)`, `/a/b` is `("a", "b")`.
         """
         values: list[str] = []
+        route = self._found(method, parts, values)
+        return (route, _named(route, values)) if route is not None else None
+
+    def find(self, method: str, parts: tuple[str, ...]) -> Route | None:
+        """The route alone, for those who do not ask for its parameters."""
+        return self._found(method, parts, [])
+
+    def _found(self, method: str, parts: tuple[str, ...], values: list[str]) -> Route | None:
         route = _find(self._root, method, parts, 0, values)
         if route is None and method == "HEAD":
             values.clear()
             route = _find(self._root, "GET", parts, 0, values)
-        if route is None:
-            return None
-        return route, _named(route, values)
+        return route
 
     def _add(self, route: Route) -> None:
         node = self._root
