@@ -6,6 +6,8 @@ A test strikes out each row in turn and wants the corpus to be red without it, s
 
 from __future__ import annotations
 
+import re
+
 from facade.core.http1.fields import Kind, Noted
 from facade.core.http1.head import RequestHead
 
@@ -18,8 +20,11 @@ ALLOWED = {
     "upgrade": "llhttp ends a message that asks for an upgrade at its head and skips its body; such a one "
     "is refused behind the parser (check_upgrade), so llhttp is not asked about its body",
     "reason": "llhttp lets controls through in an answer's reason, h11 does not; ours is sent in its place",
+    "tab": "llhttp takes a tab behind an answer's coding for a part of it and reads to the connection's end; "
+    "h11 and we do as RFC 9110, section 5.5 says, and frame the body anew",
     "coding": "h11 gives the value of Transfer-Encoding in lower case; we write it anew",
 }
+_BLANKS = re.compile(rb"(\r\ntransfer-encoding:[ \t]*chunked)[ \t]+(?=\r\n)", re.IGNORECASE)
 _UPGRADE, _CODING = int(Kind.UPGRADE), int(Kind.CODING)
 
 struck_out: set[str] = set()
@@ -41,6 +46,11 @@ def without_reason(raw: bytes) -> bytes:
     """An answer's bytes for h11."""
     line, end, rest = raw.partition(b"\r\n")
     return line[:13] + end + rest if allowed("reason") else raw
+
+
+def without_tab(raw: bytes) -> bytes:
+    """An answer's bytes for llhttp."""
+    return _BLANKS.sub(rb"\1", raw) if allowed("tab") else raw
 
 
 def skips_body(head: RequestHead) -> bool:
