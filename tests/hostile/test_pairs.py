@@ -22,7 +22,7 @@ from tests.hostile.thrown import throw
 from tests.integration.facade_bench import until
 from tests.integration.facade_process import Running
 
-_BATCH = 48
+_BETWEEN_LOOKS = 0.3  # seconds, in which far fewer than KEPT requests are decided on
 RUNS = [*((name, False) for name in COMMANDS), ("gunicorn with Flask", True)]  # True: byte by byte
 _LEAST = 50  # requests that must have got through, or the accounts agree on nothing
 
@@ -56,10 +56,15 @@ def _all_settled(decisions: Decisions, server: RealServer) -> None:
 
 def _thrown(running: Running, server: RealServer, *, split: bool) -> Decisions:
     decisions = Decisions(lambda: running.admin("/decisions", token=running.token)[1])
-    cases = corpus()
-    for at in range(0, len(cases), _BATCH):
-        asyncio.run(throw(("127.0.0.1", running.port), cases[at : at + _BATCH], split=split))
-        decisions.read()
+
+    async def throw_and_read() -> None:
+        thrown = asyncio.create_task(throw(("127.0.0.1", running.port), corpus(), split=split))
+        while not thrown.done():
+            await asyncio.to_thread(decisions.read)
+            await asyncio.sleep(_BETWEEN_LOOKS)
+        await thrown
+
+    asyncio.run(throw_and_read())
     _all_settled(decisions, server)
     return decisions
 
