@@ -9,6 +9,7 @@ from facade.core.http1.fields import Kind
 from facade.core.http1.limits import MAX_INTERIM
 from facade.core.incoming import Incoming
 from facade.core.retry import RetryBudget
+from facade.core.returned import passed_on
 from facade.core.upstream import Upstream
 from facade.core.websocket import is_accepted
 from facade.errors import UpstreamError
@@ -130,7 +131,7 @@ class Attempts:
             raise UpstreamError("malformed", call.upstream.name, f"more than {MAX_INTERIM} interim answers")
         if head.status == 103:
             # 100 is ours to say and 102 means nothing any more; early hints are for the client.
-            call.client.interim(head.status, head.fields.kept)
+            call.client.interim(head.status, passed_on(head))
 
     async def _hold(self, opened: Opened, call: Call) -> None:
         """Keep a small answer back until it is whole: if its service dies now, legacy can still answer."""

@@ -27,7 +27,7 @@ def returned_headers(
     result: list[Header] = head.fields.kept
     noted = head.fields.noted
     if _CONNECTION in noted or _LENGTH in noted:
-        result = _framed_by_us(head, result)
+        result = passed_on(head)
     result = [*result, project.via_field]
     if by.sets_host and incoming.host:
         result = turned_back(result, own_name(by.url), incoming.scheme, incoming.host)
@@ -39,11 +39,12 @@ def returned_headers(
     return result
 
 
-def _framed_by_us(head: AnswerHead, headers: list[Header]) -> list[Header]:
-    """Without what Connection names, and with one length at most, which stays where it stood.
+def passed_on(head: AnswerHead) -> list[Header]:
+    """The backend's fields without what Connection names, and with one length at most, where it stood.
 
     Equal lengths said twice are said once (RFC 9112, section 6.3); 204 may have none (RFC 9110, section 8.6).
     """
+    headers: list[Header] = head.fields.kept
     noted = head.fields.noted
     named = elements(noted.get(_CONNECTION, ()))
     if named and named not in _SAID_OF_ITSELF:

@@ -11,6 +11,7 @@ from facade.core.http1.fields import Kind, Noted
 from facade.core.refuse import refuse
 
 _DIGITS = 18  # of a length: what every language behind us holds in one integer
+_LONGEST_HOST = 253 + len(":65535")
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,253})(?::[0-9]{1,5})?\Z")
 _NO_BODY = frozenset({204, 304})
 _LENGTH_KIND, _CODING, _KEPT_LENGTH = int(Kind.LENGTH), int(Kind.CODING), int(Kind.LENGTH_KEPT)
@@ -83,9 +84,13 @@ def host_of(version: tuple[int, int], found: list[bytes] | None, authority: byte
     return authority
 
 
-@lru_cache(maxsize=1024)
 def is_host(text: bytes) -> bool:
     """Whether `text` is a host name or address with an optional port (RFC 9110, section 7.2)."""
+    return len(text) <= _LONGEST_HOST and _matches(text)
+
+
+@lru_cache(maxsize=1024)  # of short texts: they are the clients' to choose
+def _matches(text: bytes) -> bool:
     return _HOST.match(text) is not None
 
 
