@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tests.hostile.backends import Received
-from tests.hostile.case import SLOT, Case, Close, Flood, HalfClose, Reset
+from tests.hostile.case import SLOT, Answer, Case, Close, Flood, HalfClose, Reset
 from tests.hostile.judge import Seen
-from tests.hostile.reading import END
+from tests.hostile.reading import END, Got
 from tests.hostile.runner import Outcome
 
-_VERSION = re.compile(rb"\bHTTP/[0-9]")
+_VERSION = re.compile(rb"\b[A-Z]+/[0-9]")
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^\x00-\x20\x7f]+ HTTP/1\.[01]\Z")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] [0-9]{3}(?: [\t\x20-\x7e\x80-\xff]*)?\Z")
 _FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\Z")
@@ -120,23 +120,30 @@ def _without_repeats(requests: list[Received]) -> int:
 
 
 def _wrong_answers(case: Case, seen: Seen) -> Iterator[str]:
+    most = messages(case)
     if seen.fault.startswith("the client got a malformed") and not _plain_refusal(seen):
         if not _legal(seen.raw.partition(END)[0] + END, _STATUS_LINE):
             yield seen.fault[:160]
-    elif sum(got.status < 400 for got in seen.answers) > messages(case):
-        yield f"{len(seen.answers)} answers to {messages(case)} requests"
-    elif (
-        seen.rest and not case.expect.tail and not _of_0_9(case, seen) and not seen.rest.startswith(_REFUSAL)
-    ):
-        yield f"after the last answer the client got {seen.rest[:40]!r}"
+    elif sum(got.status < 400 for got in seen.answers) > most:
+        yield f"{len(seen.answers)} answers to {most} requests"
+    elif seen.rest and not case.expect.tail and not _of_0_9(case, seen):
+        under_way = seen.rest.startswith(b"HTTP/1.") and len(seen.answers) < most
+        if not under_way and not seen.rest.startswith(_REFUSAL):
+            yield f"after the last answer the client got {seen.rest[:40]!r}"
     for got, wanted in zip(seen.answers, case.expect.answers, strict=False):
-        if got.status >= 400:
-            continue
-        if got.whole and not wanted.whole and _breaks_off(case):
-            yield "an answer that broke off reached the client as a whole one"
-        told = wanted.body is not None and not wanted.refusal and wanted.whole
-        if told and got.whole and not _same(case, got.body, wanted.body or b""):
-            yield f"the client got another body, {got.body[:40]!r}"
+        yield from _wrong_answer(case, got, wanted)
+
+
+def _wrong_answer(case: Case, got: Got, wanted: Answer) -> Iterator[str]:
+    if got.status == 101 and 101 not in wanted.statuses:
+        yield "the protocol was switched, though nobody asked or agreed"
+    if got.status >= 400:
+        return
+    if got.whole and not wanted.whole and _breaks_off(case):
+        yield "an answer that broke off reached the client as a whole one"
+    told = wanted.body is not None and wanted.whole and got.status in wanted.statuses
+    if told and got.whole and not _same(case, got.body, wanted.body or b""):
+        yield f"the client got another body, {got.body[:40]!r}"
 
 
 def _legal(raw: bytes, first: re.Pattern[bytes]) -> bool:

@@ -55,6 +55,8 @@ Envoy. A test holds its list of cases to the corpus (`tests/hostile/corpus.py`),
 corpus against the facade each time, whole and byte by byte. {len(cases)} cases, {only} of which mean nothing
 to another proxy ("–").
 
+nginx and HAProxy are those that Debian 12 packages, not their newest; Envoy and aiohttp are.
+
 Every proxy stands in front of the same scripted upstreams, which read strictly; each is set up with care,
 with the strictest settings that its manual names:
 
