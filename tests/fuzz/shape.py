@@ -7,6 +7,7 @@ from itertools import pairwise
 LENGTH = 12
 WHOLE = bytes(LENGTH)
 BYTE_BY_BYTE = b"\xff" + bytes(LENGTH - 1)
+_LONG_SPAN = 31  # more bytes of overhead for one of the body than are allowed fit into it
 _MOST_INFLATED = 160 * 1024  # past every limit of a head
 
 
@@ -20,7 +21,8 @@ def inflated(data: bytes, shape: bytes) -> bytes:
     if not data or shape[9] & 0x0F != 0x0F:
         return data
     start = shape[10] * len(data) // 256
-    span = data[start : start + 1 + (shape[9] >> 4)]
+    size = shape[9] >> 4
+    span = data[start : start + (_LONG_SPAN if size == 15 else size + 1)]
     times = min(1 << (shape[11] % 18), _MOST_INFLATED // len(span))
     return data[:start] + span * times + data[start:]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from facade.core.http1.chunks import ChunkReader, MalformedChunks
-from facade.core.http1.limits import MAX_TRAILERS
+from facade.core.http1.limits import FEED, FREE_WIRE, MAX_TRAILERS, WIRE_PER_BYTE
 from tests.fuzz.finding import promise
 from tests.fuzz.oracles import ask, h11_request, llhttp_request
 from tests.fuzz.shape import inflated, pieces
@@ -22,6 +22,8 @@ def run(data: bytes, shape: bytes) -> None:
     if verdict != "ended":
         return
     promise(whole == cut, "body and end do not depend on how the bytes arrive", whole, cut)
+    thin = end > FREE_WIRE + FEED and end > WIRE_PER_BYTE * len(body) + FEED
+    promise(not thin, "no body costs much more on the wire than it is", end, len(body))
     raw = _HEAD + data[:end]
     for oracle in (llhttp_request, h11_request)[: 2 if end <= _MOST_FOR_H11 else 1]:
         promise(ask(oracle, raw).body == body, "an oracle decodes the same body", oracle.__name__, data)

@@ -70,6 +70,9 @@ FAULTS: dict[str, tuple[str, Any, str, Any]] = {
     "any extension": ("chunks", chunks, "_SIZE", re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[^\r\n]*)?\r\n")),
     "sizes with bare line feeds": ("chunks", chunks, "_SIZE", re.compile(rb"([0-9A-Fa-f]{1,16})\r?\n")),
     "any end of a chunk": ("chunks", ChunkReader, "_data_end", one_behind),
+    "no bound on a size line": ("chunks", chunks, "MAX_CHUNK_LINE", 1 << 30),
+    "no bound on trailers": ("chunks", chunks, "MAX_TRAILERS", 1 << 30),
+    "no bound on thin bodies": ("chunks", chunks, "WIRE_PER_BYTE", 1 << 30),
     "trailers that frame": ("chunks", chunks, "_TRAILER", re.compile(rb"[\w-]+:[^\r\n]*\r\n")),
     "an empty chunk in the middle": (
         "requests", target_requests, "chunk", lambda data: b"%x\r\n%b\r\n" % (len(data) & ~1, data)
