@@ -333,6 +333,10 @@ def test_a_canarys_answers_are_private_and_tagged() -> None:
     assert canary == pairs('ETag: "sf-l-1"', VIA, "Cache-Control: private")
     alone = _returned('ETag: "1"', decision=_decision(True, shared_cache=False))
     assert alone == pairs('ETag: "sf-l-1"', VIA)
+    untagged = _returned("X-A: 1", decision=_decision(True))
+    assert untagged == pairs("X-A: 1", VIA, "Cache-Control: private")
+    public = _returned("Cache-Control: public, max-age=9", decision=_decision(True))
+    assert public == pairs(VIA, "Cache-Control: private, max-age=9")
     named = Upstream("legacy", Side.LEGACY, "http://l:1", 1.0, sets_host=True)
     moved = _returned("Location: http://l:1/x", status=302, by=named)
     assert first(moved, b"location") == b"http://shop.test/x"
