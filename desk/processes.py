@@ -23,6 +23,7 @@ from migration.errors import FlagError, LedgerError, MigrationError, PlanError
 from migration.plan_file import load_plan
 from shadow.core.words import count_of
 
+_BEHIND_USERS = 10  # niceness: where the processor is short, evidence waits and the facade does not
 DEFECT = 70  # EX_SOFTWARE of sysexits.h: worth starting again, which 3 (configuration) is not
 
 
@@ -55,6 +56,8 @@ def shadow(plan: Plan, plan_file: Path) -> int:
         from shadow.bootstrap import serve
 
         await asyncio.to_thread(_make_state, plan)
+        with contextlib.suppress(OSError):
+            os.nice(_BEHIND_USERS)
         await serve(plan, stop, reload)
 
     return _process(work(), stop)
