@@ -1,8 +1,9 @@
 """`python -m tests.hostile`: the corpus against our facade, other proxies, or any facade by its URL.
 
-`--subject NAME…` starts proxies (all: every one). `--facade URL --backend PORT` asks a proxy that runs
-already and passes everything on to 127.0.0.1:PORT, where the suite then listens. Exit code 1 when ours fails
-a case. `--page FILE…` writes the published table of what `--json` printed before, for each proxy.
+`--subject NAME…` starts proxies (all: every one of the published table; compiled: ours as `make compiled`
+builds it). `--facade URL --backend PORT` asks a proxy that runs already and passes everything on to
+127.0.0.1:PORT, where the suite then listens. Exit code 1 when ours fails a case. `--page FILE…` writes the
+published table of what `--json` printed before, for each proxy.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from tests.hostile.rules import RULES
 from tests.hostile.runner import Outcome
 from tests.hostile.subjects import OTHERS
 from tests.hostile.table import PAGE, Column, page
-from tests.hostile.trial import FACADE, NAMES, settled, tried
+from tests.hostile.trial import COMPILED, FACADE, NAMES, OURS, settled, tried
+from tools.compile import built
 
 
 def main(words: list[str]) -> int:
@@ -42,13 +44,13 @@ def main(words: list[str]) -> int:
         print(json.dumps(told, indent=1))
     else:
         _print(results)
-    judged = FACADE if FACADE in results else asked.facade
-    return int(judged is not None and not all(outcome.passed for outcome in results[judged]))
+    judged = [name for name in (*OURS, asked.facade) if name in results]
+    return int(not all(outcome.passed for name in judged for outcome in results[name]))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
-    parser.add_argument("--subject", nargs="+", choices=[*NAMES, "all"], default=[FACADE])
+    parser.add_argument("--subject", nargs="+", choices=[*NAMES, COMPILED, "all"], default=[FACADE])
     parser.add_argument("--facade", metavar="URL", help="a proxy that runs already")
     parser.add_argument(
         "--backend", type=int, metavar="PORT", help="where that proxy passes everything on to"
@@ -62,10 +64,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _started(asked: argparse.Namespace, cases: Sequence[Case]) -> dict[str, list[Outcome]]:
     names = NAMES if "all" in asked.subject else asked.subject
+    if COMPILED in names and not built():
+        sys.exit("there is no compiled facade of this checkout; make compiled builds it")
     results = {}
     with tempfile.TemporaryDirectory() as home:
         for name in names:
-            meant = [case for case in cases if name == FACADE or not case.only_ours]
+            meant = [case for case in cases if name in OURS or not case.only_ours]
             results[name] = tried(name, meant, Path(home), _tell, split=asked.split)
     return results
 
@@ -76,7 +80,7 @@ def _asked_by_url(url: str, backend: int | None, cases: Sequence[Case], *, split
     parts = urlsplit(url)
     meant = [case for case in cases if not case.own and all(_reaches_legacy(case))]
     _tell(f"{len(meant)} of {len(cases)} cases: the others need our plan's routes")
-    with Backends(0, legacy_port=backend) as backends:
+    with Backends(legacy_port=backend) as backends:
         return settled(
             (parts.hostname or "127.0.0.1", parts.port or 80), backends, meant, split=split, ours=False
         )

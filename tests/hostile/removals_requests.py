@@ -83,13 +83,7 @@ REQUESTS = (
         'if version < (1, 1):\n        raise refuse(400, "coding',
         'if False:\n        raise refuse(400, "coding',
     ),
-    without(
-        "length",
-        "18 digits",
-        _FRAMING,
-        '_LENGTH = re.compile(rb"[0-9]{1,18}\\Z")',
-        '_LENGTH = re.compile(rb"[0-9]{1,40}\\Z")',
-    ),
+    without("length", "18 digits", _FRAMING, "or len(length[0]) > _DIGITS:", "or False:"),
     without(
         "version",
         "the check",

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import json
 import os
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from types import CodeType, ModuleType
 
 EXIT_NOT_THERE = 86
@@ -55,10 +57,12 @@ class Finder(importlib.abc.MetaPathFinder):
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.origin is None:
             return None
-        loader = Without(fullname, spec.origin)
+        source = Path(spec.origin).with_name(
+            fullname.rpartition(".")[2] + ".py"
+        )  # beside a compiled one, too
+        loader = Without(fullname, str(source))
         loader.replaced = self._removals[fullname]
-        spec.loader = loader
-        return spec
+        return importlib.util.spec_from_file_location(fullname, source, loader=loader)
 
 
 if "HOSTILE_WITHOUT" in os.environ:
