@@ -25,6 +25,7 @@ PURPOSE = "sticky-key"
 MAX_KEY = 128  # Unleash keeps no limit of its own; a UUID has 36, an e-mail address rarely over 64
 _RANDOM = 16
 _MAC = 16
+_REMEMBERED = 512  # bytes of a Cookie field: what is remembered of them stays within 3 MB
 _MAX_TOKEN = 8 * 1024
 MAX_AGE = 365 * 24 * 3600  # longer than any migration of one slice should take
 
@@ -97,8 +98,15 @@ def _plain(text: str | None) -> Key | None:
 
 
 def _cookie(name: str, fields: list[bytes]) -> str | None:
+    if len(fields) == 1 and len(fields[0]) <= _REMEMBERED:
+        return _recent(name, fields[0])
     pairs = _pairs_named(name)
     return _only([value.strip(b" \t") for field in fields for value in pairs.findall(field)])
+
+
+@lru_cache(maxsize=4096)  # a browser says the same with every request
+def _recent(name: str, field: bytes) -> str | None:
+    return _only([value.strip(b" \t") for value in _pairs_named(name).findall(field)])
 
 
 @lru_cache(maxsize=16)  # one name for each plan
