@@ -12,6 +12,7 @@ from facade.core.problem import Problem
 from facade.errors import ClientGone, FacadeError, Refused, UpstreamError
 from facade.settings import Limits
 
+_AHEAD = 64 * 1024  # unread bytes of a body before its client is made to wait
 _SLOW_BODY = Problem(408, "body_timeout", "The body came too slowly. Send it again.")
 
 
@@ -38,7 +39,7 @@ class Upload:
 
     __slots__ = (
         "_client", "_connection", "_deadline", "_error", "_limit", "_limits", "_loop", "_moved_at", "_reader",
-        "_received", "_waited", "_waits_for_client", "over",
+        "_received", "_turning", "_waited", "_waits_for_client", "over",
     )  # fmt: skip
 
     def __init__(
@@ -49,7 +50,7 @@ class Upload:
         self._reader, self._connection, self._limit, self._limits = reader, connection, limit, limits
         self._loop, self._client = loop, client
         self._error: FacadeError | None = None
-        self.over = False
+        self.over = self._turning = False
         self._received = 0
         self._waited = 0.0
         self._waits_for_client = True
@@ -58,14 +59,13 @@ class Upload:
         connection.on_room(self.move)
 
     def move(self) -> None:
-        """Pass on what is here."""
-        if self.over:
+        """Pass on what is here, unless its turn comes soon: else each piece that comes would add a turn."""
+        if self.over or self._turning:
             return
         if not self._connection.takes_more:
             self._client.pause_reading()
             self._wait(for_client=False)
             return
-        self._client.resume_reading()
         before = self._reader.buffered
         try:
             self._pass_on(self._reader.read_body())
@@ -77,12 +77,19 @@ class Upload:
             self._client.wake()
             return
         left = self._reader.buffered
+        # Wrapping takes far longer to read than to send: without a pause it would fill our memory.
+        (self._client.pause_reading if left > _AHEAD else self._client.resume_reading)()
         if left and left < before:
-            self._loop.call_soon(self.move)  # there is more, but others have their turn first
+            self._turning = True
+            self._loop.call_soon(self._turn)  # there is more, but others have their turn first
         elif self._client.half_closed:
             self._fail(ClientGone("the client closed its half in the middle of its body"))
             return
         self._wait(for_client=self._connection.takes_more)
+
+    def _turn(self) -> None:
+        self._turning = False
+        self.move()
 
     def under_way(self) -> bool:
         """Whether it goes on; Refused where the client is at fault, UpstreamError where the backend is."""
