@@ -130,6 +130,11 @@ class ClientSide(Protocol):
         """Whether the client keeps up with what it is sent."""
         ...
 
+    @property
+    def unsent(self) -> int:
+        """How many bytes it was sent that it has not taken."""
+        ...
+
     def finish(self) -> None:
         """Everything was sent."""
         ...

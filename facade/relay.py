@@ -74,11 +74,15 @@ class Relay:
 
     async def _until_it_takes_more(self, passage: Passage) -> None:
         client = passage.client
-        until = client.now() + self._limits.stalled_write
+        patience = self._limits.stalled_write
+        until, left = client.now() + patience, client.unsent
         while not client.takes_more:
             if client.now() >= until:
-                client.cut()
-                raise ClientGone("the client takes nothing")
+                taken, left = left - client.unsent, client.unsent
+                if taken < self._limits.body_rate * patience:
+                    client.cut()
+                    raise ClientGone("the client takes nothing")
+                until = client.now() + patience  # slowly, but it does
             await client.event(until)
 
     async def _tunnel(self, passage: Passage, opened: Opened) -> None:

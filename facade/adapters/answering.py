@@ -143,6 +143,11 @@ class Answering:
         """Send bytes of the body."""
         self._send(chunk(data) if self._chunked else data)
 
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait for the client."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
     def finish(self) -> None:
         """Everything was sent."""
         if self._chunked:

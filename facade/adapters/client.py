@@ -171,6 +171,7 @@ class ClientConnection(Answering):
         if not self._keep_alive or transport.is_closing():
             self._linger()
         elif not self.takes_more:
+            self._left_to_send = _A_LOT
             self._wait(_FULL_BUFFER, self._house.limits.stalled_write)
         else:
             self._go_on()
@@ -202,6 +203,7 @@ class ClientConnection(Answering):
         transport = self._transport
         if transport is None:
             return
+        self._left_to_send = _A_LOT
         self._wait(_LINGERING, self._house.limits.linger)  # also for a close that is under way: it may hang
         if transport.is_closing():
             return
@@ -235,12 +237,14 @@ class ClientConnection(Answering):
 
     def _abort_unless_it_moves(self) -> None:
         """Every close has its deadline; a slow client that still takes what it was sent gets another one."""
-        left = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        if left == 0 or left >= self._left_to_send:
+        left = self.unsent
+        if left == 0:
             self.abort()
-            return
-        self._left_to_send = left
-        self._wait(self._phase, self._house.limits.linger)
+        elif left >= self._left_to_send:
+            self.cut()
+        else:
+            self._left_to_send = left
+            self._wait(self._phase, self._house.limits.stalled_write)
 
     def _wait_for_request(self) -> None:
         """Wait for the next one; while the worker ends not for long, and it is answered with `close`."""
