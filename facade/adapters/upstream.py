@@ -232,8 +232,7 @@ class BackendConnection:
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if exc is None:
-            self._reader.close()  # what only the connection's end ends is not ended by a reset
+        # A reset, or TLS without its closing word, is not what ends a body that goes on until the end.
         self._error = self._error or (str(exc) if exc is not None else "it hung up")
         self._transport = None
         self.takes_more = True
