@@ -138,7 +138,8 @@ def test_one_call_looks_at_a_bounded_part_of_the_overhead_and_takes_all_of_the_d
     data, at = reader.read(small)
     assert FEED <= at - len(data) < FEED + 16
     large = ChunkReader()
-    assert large.read(chunk(b"x" * FEED * 4) + LAST_CHUNK) == (b"x" * FEED * 4, FEED * 4 + 14)
+    wire = chunk(b"x" * FEED * 4) + LAST_CHUNK
+    assert large.read(wire) == (b"x" * FEED * 4, len(wire))
     assert large.ended
 
 
