@@ -35,10 +35,11 @@ class ChunkReader:
     def read(self, data: bytes, start: int = 0) -> tuple[bytes, int]:
         """The body's bytes in `data` from `start`, and where it stopped: at its end or for want of more.
 
-        At most FEED bytes of chunk overhead are looked at in one call. MalformedChunks when it is none.
+        At most FEED bytes of sizes are looked at in one call. MalformedChunks when it is none.
         """
         at, stop, pieces = start, start + FEED, list[bytes]()
-        while not self.ended and at < stop:
+        # Trailers are bounded by themselves, and bring no byte of the body on which to look again.
+        while not self.ended and (at < stop or self._state == _TRAILERS):
             if self._state == _DATA:
                 piece = data[at : at + self._left]
                 if not piece:
