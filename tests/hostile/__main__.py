@@ -2,8 +2,8 @@
 
 `--subject NAME…` starts proxies (all: every one of the published table; compiled: ours as `make compiled`
 builds it). `--facade URL --backend PORT` asks a proxy that runs already and passes everything on to
-127.0.0.1:PORT, where the suite then listens. Exit code 1 when ours fails a case. `--page FILE…` writes the
-published table of what `--json` printed before, for each proxy.
+127.0.0.1:PORT, where the suite then listens. Exit code 1 when ours fails a case. `--page FILE…` brings
+into the published table what `--json` printed before; what it said of other cases stays.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.hostile.corpus import corpus
 from tests.hostile.rules import RULES
 from tests.hostile.runner import Outcome
 from tests.hostile.subjects import OTHERS
-from tests.hostile.table import PAGE, Column, page
+from tests.hostile.table import PAGE, Column, kept, names_in, page
 from tests.hostile.trial import COMPILED, FACADE, NAMES, OURS, settled, tried
 from tools.compile import built
 
@@ -32,9 +32,10 @@ from tools.compile import built
 def main(words: list[str]) -> int:
     """Run what is asked for, print it; 1 when ours fails."""
     asked = _parser().parse_args(words)
-    cases = [case for case in corpus() if asked.only in (None, case.rule)]
+    listed = names_in(PAGE.read_text("utf-8")) if asked.new else ()
+    cases = [case for case in corpus() if asked.only in (None, case.rule) and case.name not in listed]
     if asked.page:
-        return _write_page(cases, asked.page)
+        return _write_page(corpus(), asked.page)
     if asked.facade is not None:
         results = {asked.facade: _asked_by_url(asked.facade, asked.backend, cases, split=asked.split)}
     else:
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         "--backend", type=int, metavar="PORT", help="where that proxy passes everything on to"
     )
     parser.add_argument("--only", choices=sorted(RULES), help="the cases of one rule")
+    parser.add_argument("--new", action="store_true", help=f"the cases that {PAGE.name} does not list")
     parser.add_argument("--split", action="store_true", help="send everything byte by byte")
     parser.add_argument("--json", action="store_true", help="every outcome as JSON")
     parser.add_argument("--page", nargs="+", metavar="JSON", help=f"write {PAGE.name} from these outputs")
@@ -107,7 +109,7 @@ def _print(results: dict[str, list[Outcome]]) -> None:
 
 
 def _write_page(cases: Sequence[Case], files: Sequence[str]) -> int:
-    verdicts: dict[str, dict[str, Verdict]] = {}
+    verdicts = kept(PAGE.read_text("utf-8")) if PAGE.exists() else {}
     for file in files:
         for name, lines in json.loads(Path(file).read_text("utf-8")).items():
             read = (Verdict(**{**line, "did": Did(line["did"])}) for line in lines)

@@ -13,11 +13,13 @@ from tests.integration.facade_process import Running, start_facade
 
 
 @contextlib.contextmanager
-def facade_for(directory: Path, backends: Backends, *, workers: int = 1) -> Iterator[Running]:
-    """A running facade in front of `backends`; it must have had no defect."""
+def facade_for(
+    directory: Path, backends: Backends, *, workers: int = 1, python: Path | None = None
+) -> Iterator[Running]:
+    """A running facade in front of `backends`, the one that `python` has; it must have had no defect."""
     port, admin_port = free_port(), free_port()
     write_plan(directory, backends, port, admin_port)
-    running = start_facade(directory, (port, admin_port), workers=workers)
+    running = start_facade(directory, (port, admin_port), workers=workers, python=python)
     try:
         yield running
         assert '"event": "defect"' not in running.log(), running.log()

@@ -13,7 +13,8 @@ from tests.hostile.classes import MEANING, Did, Verdict
 from tests.hostile.rules import RULES
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "hostile-requests.md"
-_CASE = re.compile(r"^\| ((?:[^|\\]|\\.)+) \| \**(?:refused|clean|otherwise|wrong|failed)\b", re.MULTILINE)
+_CELLS = re.compile(r"(?<!\\)\|")
+_NOTHING, _FAILED = "–", "failed"
 _MARKS = {Did.REFUSED: "r", Did.CLEAN: "c", Did.OTHERWISE: "o", Did.WRONG: "w"}
 
 
@@ -37,7 +38,31 @@ def page(cases: Sequence[Case], columns: Sequence[Column]) -> str:
 
 def names_in(text: str) -> list[str]:
     """The names of the cases that a page lists."""
-    return [found.replace("\\|", "|") for found in _CASE.findall(text)]
+    return list(dict.fromkeys(case for column in kept(text).values() for case in column))
+
+
+def kept(text: str) -> dict[str, dict[str, Verdict]]:
+    """What a page says, by the names of its columns and cases: the rest of it need not be measured again."""
+    said: dict[str, dict[str, Verdict]] = {}
+    wrong: dict[tuple[str, str], str] = {}
+    names: list[str] = []
+    for line in text.splitlines():
+        cells = [_text(cell.strip()) for cell in _CELLS.split(line)[1:-1]]
+        if cells[:1] == ["case"]:
+            names = cells[1:]
+        elif names and len(cells) == len(names) + 1 and not cells[0].startswith("---"):
+            for name, word in zip(names, cells[1:], strict=True):
+                if word != _NOTHING:
+                    verdict = _said(cells[0], word.strip("*"), wrong.get((name, cells[0]), ""))
+                    said.setdefault(name, {})[cells[0]] = verdict
+        elif not names and len(cells) == 3:
+            wrong[cells[0], cells[1]] = cells[2]
+    return said
+
+
+def _said(case: str, word: str, wrong: str) -> Verdict:
+    failed = word == _FAILED
+    return Verdict(case, not failed, Did.OTHERWISE if failed else Did(word), wrong, "")
 
 
 def _of(rule: str, cases: Sequence[Case]) -> list[Case]:
@@ -91,7 +116,7 @@ def _by_rule(cases: Sequence[Case], columns: Sequence[Column]) -> str:
 def _counted(cases: Sequence[Case], column: Column) -> str:
     words = Counter(column.verdicts[case.name].did for case in cases if case.name in column.verdicts)
     told = [f"{words[word]} {_MARKS[word]}" for word in Did if words[word]]
-    return f"**{', '.join(told)}**" if words[Did.WRONG] else ", ".join(told) or "–"
+    return f"**{', '.join(told)}**" if words[Did.WRONG] else ", ".join(told) or _NOTHING
 
 
 def _wrong(cases: Sequence[Case], columns: Sequence[Column]) -> str:
@@ -106,21 +131,26 @@ def _wrong(cases: Sequence[Case], columns: Sequence[Column]) -> str:
 
 def _cases_of(rule: str, cases: Sequence[Case], columns: Sequence[Column]) -> str:
     names = " | ".join(column.name for column in columns)
-    rows = [f"### {RULES[rule].sentence}\n", f"| case | {names} |", "|---|" + "---|" * len(columns)]
+    rows = [f"<details><summary>{RULES[rule].sentence}</summary>\n", f"| case | {names} |"]
+    rows.append("|---|" + "---|" * len(columns))
     rows += [f"| {_cell(case.name)} | {' | '.join(_words(case, columns))} |" for case in cases]
-    return "\n".join([*rows, ""])
+    return "\n".join([*rows, "\n</details>\n"])
 
 
 def _words(case: Case, columns: Sequence[Column]) -> Iterator[str]:
     for column in columns:
         found = column.verdicts.get(case.name)
         if found is None:
-            yield "–"
+            yield _NOTHING
         elif column is columns[0] and not found.passed:
-            yield "failed"
+            yield _FAILED
         else:
             yield f"**{found.did}**" if found.did is Did.WRONG else found.did
 
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def _text(cell: str) -> str:
+    return cell.replace("\\|", "|").replace("&lt;", "<")

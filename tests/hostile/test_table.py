@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
 from tests.hostile.backends import Received
@@ -13,7 +11,7 @@ from tests.hostile.corpus import corpus
 from tests.hostile.judge import Seen
 from tests.hostile.reading import Got, Head
 from tests.hostile.runner import Outcome
-from tests.hostile.table import PAGE, Column, names_in, page
+from tests.hostile.table import PAGE, Column, kept, names_in, page
 
 REFUSED = Case("a|b", "smuggling", "It is refused.", (b"",), Expect((Answer(400, refusal=True),)))
 PASSED = Case("c", "smuggling", "It is passed on.", (b"",), Expect((Answer(200, b"ok"),), (Upstream(),)))
@@ -73,7 +71,11 @@ def test_the_word_for(what: str) -> None:
 
 
 def test_the_page_lists_the_corpus() -> None:
-    assert Counter(names_in(PAGE.read_text("utf-8"))) == Counter(case.name for case in corpus())
+    listed = names_in(PAGE.read_text("utf-8"))
+    assert set(listed) == {case.name for case in corpus()}, (
+        "run `python -m tests.hostile --subject all --new --json > new.json`,"
+        " then `python -m tests.hostile --page new.json`"
+    )
 
 
 def test_the_page_says_of_no_case_that_ours_failed() -> None:
@@ -86,3 +88,13 @@ def test_a_page_lists_what_it_is_given() -> None:
     text = page(cases, [Column("facade", "1", "x", ours), Column("nginx", "2", "y", {})])
     assert names_in(text) == ["a|b", "c", "d"]
     assert text.count("| failed") == 2
+    assert {case: said.passed for case, said in kept(text)["facade"].items()} == {
+        "a|b": True, "c": False, "d": False
+    }  # fmt: skip
+
+
+def test_a_page_keeps_what_was_wrong() -> None:
+    theirs = {"a|b": verdict(DID["two requests for one"][0])}
+    text = page((REFUSED,), [Column("facade", "1", "x", {}), Column("nginx", "2", "y", theirs)])
+    said = kept(text)["nginx"]["a|b"]
+    assert (said.did, said.wrong) == (Did.WRONG, theirs["a|b"].wrong)

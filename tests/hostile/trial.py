@@ -12,8 +12,11 @@ from tests.hostile.classes import Did, did
 from tests.hostile.facade import facade_for
 from tests.hostile.runner import Address, Outcome, run
 from tests.hostile.subjects import OTHERS
+from tools.compile import PYTHON
 
 FACADE = "facade"
+COMPILED = "compiled"  # the same facade as `make compiled` builds it
+OURS = (FACADE, COMPILED)
 NAMES = (FACADE, *(subject.name for subject in OTHERS))
 Tell = Callable[[str], None]
 
@@ -39,7 +42,7 @@ def tried(name: str, cases: Sequence[Case], home: Path, tell: Tell, *, split: bo
     backends = CountedBackends(lambda line: tell(f"{name}: {line}"), cases)
     with backends, ExitStack() as running:
         address = _started(name, home / name, backends, running)
-        return settled(address, backends, cases, split=split, ours=name == FACADE)
+        return settled(address, backends, cases, split=split, ours=name in OURS)
 
 
 def settled(
@@ -64,7 +67,8 @@ def settled(
 
 def _started(name: str, home: Path, backends: Backends, running: ExitStack) -> Address:
     home.mkdir(parents=True, exist_ok=True)
-    if name == FACADE:
-        return "127.0.0.1", running.enter_context(facade_for(home, backends)).port
+    if name in OURS:
+        python = PYTHON if name == COMPILED else None
+        return "127.0.0.1", running.enter_context(facade_for(home, backends, python=python)).port
     subject = next(subject for subject in OTHERS if subject.name == name)
     return "127.0.0.1", subject.start(home, backends, running).port
