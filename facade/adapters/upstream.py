@@ -121,8 +121,8 @@ class BackendConnection:
             head = self._reader.next_head(self._method)
         except MalformedAnswer as error:
             raise self._failure("malformed", str(error)) from None
-        except BrokenOff as error:
-            raise self._failure("cut" if self._heard else "disconnected", self._error or str(error)) from None
+        except BrokenOff as gone:
+            raise self._failure("cut" if self._heard else "disconnected", self._error or str(gone)) from None
         if head is None:
             if self._error is not None:
                 raise self._failure("cut" if self._heard else "disconnected", self._error)
