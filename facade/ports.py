@@ -83,6 +83,8 @@ class ClientSide(Protocol):
     """The address of the socket's other end."""
     begun: bool
     """Whether bytes of a final answer have been sent."""
+    half_closed: bool
+    """Whether it sends no more."""
 
     def now(self) -> float:
         """The loop's time in seconds."""

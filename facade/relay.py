@@ -70,6 +70,9 @@ class Relay:
             elif not connection.ended:
                 if client.now() >= silent_until:
                     raise UpstreamError("cut", opened.upstream.name, f"silent for {silence} s")
+                if client.half_closed and is_event_stream(opened.head):
+                    client.cut()  # nobody waits for the end of what has none: the page was closed
+                    raise ClientGone("the client closed its half of an event stream")
                 await client.event(silent_until)
 
     async def _until_it_takes_more(self, passage: Passage) -> None:

@@ -101,6 +101,7 @@ class ClientConnection(Answering):
         self.half_closed = True
         if self._upload is not None:
             self._upload.move()  # what is missing will never come
+        self.wake()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
