@@ -5,7 +5,7 @@ PYTHON   ?= $(shell tools/find-python)
 PYTEST   := $(BIN)/python -m pytest
 # T chooses tests: make test T="tests/unit -k stages"
 .DEFAULT_GOAL := help
-.PHONY: help install up test services test-services check format bench bench-facade fuzz docs lock clean
+.PHONY: help install up test services test-services check format compiled bench bench-facade fuzz docs lock clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-15s %s\n", $$1, $$2 }'
@@ -37,6 +37,9 @@ check: install ## Format, lint, types, arrows, unit tests with full coverage of 
 format: install ## Let ruff format and mend what it can
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+compiled: install ## The facade's data path compiled, as a wheel and an environment in var/compiled (needs a C compiler)
+	@$(BIN)/python -m tools.compile
 
 bench: bench-facade ## Measure everything (QUICK=1: some minutes)
 	-$(BIN)/python -m bench.compare $(if $(QUICK),--rounds 3)

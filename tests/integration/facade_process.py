@@ -212,14 +212,22 @@ def write_plan(directory: Path, legacy: str, service: str, **changes: Any) -> tu
 
 
 def start_facade(
-    directory: Path, ports: tuple[int, int], env: dict[str, str] | None = None, workers: int = 1
+    directory: Path,
+    ports: tuple[int, int],
+    env: dict[str, str] | None = None,
+    workers: int = 1,
+    python: Path | None = None,
 ) -> Running:
-    """Start a facade on the plan in `directory`, and wait until it is ready."""
+    """Start a facade on the plan in `directory`, and wait until it is ready.
+
+    `python` has an installed one, which is meant instead of the checkout's.
+    """
+    apart = {"PYTHONSAFEPATH": "1", "PYTHONPATH": ""} if python else {}
     with (directory / "facade.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "facade", str(directory / "plan.toml"), "--workers", str(workers)],
+            [python or sys.executable, "-m", "facade", directory / "plan.toml", "--workers", str(workers)],
             cwd=ROOT,
-            env={**os.environ, **FAST, **(env or {})},
+            env={**os.environ, **FAST, **apart, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
