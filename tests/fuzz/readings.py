@@ -71,12 +71,15 @@ class _Reader(Protocol):
 
 def _drain(reader: _Reader, message: Message, ended: Callable[[], bool]) -> None:
     while not ended():
-        before = reader.buffered
         data = reader.read_body()
         message.body += data
-        if not data and reader.buffered == before:
+        if not data:
             break
     if not ended():
+        left = reader.buffered
+        more = reader.read_body()
+        # else whoever waits for the next bytes would wait for ever
+        promise(not more and reader.buffered == left, "a read without a byte has read all there is", more)
         promise(
             reader.buffered <= MAX_TRAILERS, "an unfinished body waits in a bounded buffer", reader.buffered
         )

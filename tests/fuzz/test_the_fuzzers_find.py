@@ -73,6 +73,7 @@ FAULTS: dict[str, tuple[str, Any, str, Any]] = {
     "no bound on a size line": ("chunks", chunks, "MAX_CHUNK_LINE", 1 << 30),
     "no bound on trailers": ("chunks", chunks, "MAX_TRAILERS", 1 << 30),
     "no bound on thin bodies": ("chunks", chunks, "WIRE_PER_BYTE", 1 << 30),
+    "a read that stops half-way": ("requests", chunks, "FEED", 1),
     "trailers that frame": ("chunks", chunks, "_TRAILER", re.compile(rb"[\w-]+:[^\r\n]*\r\n")),
     "an empty chunk in the middle": (
         "requests", target_requests, "chunk", lambda data: b"%x\r\n%b\r\n" % (len(data) & ~1, data)
