@@ -26,10 +26,9 @@ from tools.platform_wheel import packed
 REPO = Path(__file__).resolve().parents[1]
 HOME = REPO / "var" / "compiled"
 PYTHON = HOME / "venv" / "bin" / "python"
-SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+LIBRARY = "strangler_fig"  # mypyc's name for the one library with all the code: strangler_fig__mypyc
 _STAMP = HOME / ".built"
 _ROOMS = ("desk", "facade", "migration", "shadow", "sync")
-_LIBRARY = "strangler_fig"  # mypyc's name for the one library with all the code: strangler_fig__mypyc
 # What mypy knows of the project is in its pyproject.toml, which is not beside the copies.
 _SETUP = """\
 from setuptools import setup
@@ -125,7 +124,7 @@ def _ordinary(folder: Path) -> Path:
 def _compile(tree: Path) -> None:
     """The modules of the table, in place of a copy; only the extension modules stay of what it makes."""
     setup = tree / "setup.py"
-    setup.write_text(_SETUP.format(files=list(COMPILED), library=_LIBRARY), "utf-8")
+    setup.write_text(_SETUP.format(files=list(COMPILED), library=LIBRARY), "utf-8")
     print(f"compiled: {len(COMPILED)} modules by mypyc and the C compiler (about a minute)", flush=True)
     _run([sys.executable, "-P", setup.name], tree, MYPYPATH=".")
     setup.unlink()
