@@ -11,9 +11,10 @@ from bench.facade.rounds import Case
 from bench.facade.subject import Subject
 from bench.facade.traffic import LARGE, Ask
 from bench.facade.upstream import Home
+from tools.compile import PYTHON, built
 
 FEW, MANY = 50, 5000
-KEPT = "kept_"
+KEPT, COMPILED = "kept_", "compiled_"
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,12 @@ class Field:
     many: Subject
     live: Subject
     kept: Subject | None
+    compiled: Subject | None
 
     @property
     def all(self) -> list[Subject]:
         """Every subject, in the order of a round."""
-        optional = [one for one in (self.envoy, self.kept) if one is not None]
+        optional = [one for one in (self.envoy, self.kept, self.compiled) if one is not None]
         return [self.nginx, self.few, self.many, self.live, *optional, *self.others]
 
 
@@ -53,7 +55,10 @@ def open_field(home: Home, tree: Path, workers: int, kept: Path | None) -> Field
     many = ours.facade(home, "facade_many", MANY, tree=tree, workers=workers)
     live = ours.facade(home, "facade_live", FEW, tree=tree, workers=workers, examined=True)
     old = ours.facade(home, "kept", FEW, tree=kept) if kept is not None else None
-    return Field(nginx, envoy, (*((haproxy,) if haproxy else ()), bare), few, many, live, old)
+    quick = None
+    if tree == ours.REPO and built():  # by make compiled, from what is measured beside it
+        quick = ours.facade(home, "compiled", FEW, python=PYTHON, workers=workers)
+    return Field(nginx, envoy, (*((haproxy,) if haproxy else ()), bare), few, many, live, old, quick)
 
 
 def groups(field: Field) -> list[Group]:
@@ -67,6 +72,9 @@ def groups(field: Field) -> list[Group]:
     small += [Case("plain", many, plain), Case("full", many, full), Case("full_live", field.live, full)]
     if field.kept is not None:
         small += [Case(f"{KEPT}plain", field.kept, plain), Case(f"{KEPT}full", field.kept, full)]
+    if field.compiled is not None:
+        small += [Case(f"{COMPILED}plain", field.compiled, plain)]
+        small += [Case(f"{COMPILED}full", field.compiled, full)]
     small += [Case(other.name, other, plain) for other in field.others]
     return [
         Group("1 KB", _beside(field, plain, small)),

@@ -51,7 +51,8 @@ def measure(
         must_have_been_on(group, say)
         cases += rows(group)
     idle = [memory.idle(subject, effort.idle) for subject in (field.few, field.many)]
-    with _frozen([field.few, field.many, *field.others, *([field.kept] if field.kept else [])]):
+    besides = [one for one in (field.kept, field.compiled) if one is not None]
+    with _frozen([field.few, field.many, *field.others, *besides]):
         grown = _memory(home, course, tree, workers, effort, say)
         slowest = latency.measure(home, _watched(field), effort.slowest_rounds, effort.slowest_seconds, say)
     return {

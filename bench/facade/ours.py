@@ -48,6 +48,7 @@ def facade(
     routes: int,
     *,
     tree: Path = REPO,
+    python: Path | None = None,
     workers: int = 0,
     examined: bool = False,
     environment: dict[str, str] | None = None,
@@ -56,29 +57,27 @@ def facade(
 
     That is the shadow process where they are to be examined. It takes longer for each than the facade, and an
     exchange that finds the queue full costs less: elsewhere a listener takes them all and only counts.
+    `python` has an installed facade, which is measured instead of the checkout's.
     """
-    place = home.path / name
-    place.mkdir()
     port, admin = free_port(), free_port()
-    plan = place / "plan.toml"
-    sides = {"legacy": home.legacy, "extracted": home.extracted}
-    text = _PLAN.format(port=port, admin=admin, **sides)
-    plan.write_text(text + "".join(_ROUTE.format(number=number) for number in range(routes)))
-    surroundings = {"PYTHONPATH": str(tree), **(environment or {})}
+    plan = _plan(home, name, routes, port, admin)
+    apart = {"PYTHONPATH": "", "PYTHONSAFEPATH": "1"} if python else {"PYTHONPATH": str(tree)}
+    surroundings = {**apart, **(environment or {})}
     cookie, keys = _prepared(plan, tree)
 
-    words: list[str | Path] = [sys.executable, "-m", "desk", "--plan", plan, "run"]
+    words: list[str | Path] = ["-m", "desk", "--plan", plan, "run"]
     counting: list[str | Path] = [sys.executable, "-P", Path(__file__).with_name("counting.py"), plan]
     shadow = home.start(
         f"{name}-shadow",
-        [*words, "shadow"] if examined else counting,
+        [sys.executable, *words, "shadow"] if examined else counting,
         None,
         LOAD_CORE,
         directory=tree,
         environment={"PYTHONPATH": str(tree)},
     )
     more = ["--workers", str(workers)] if workers else []
-    process = home.start(name, [*words, "facade", *more], port, directory=tree, environment=surroundings)
+    command = [python or sys.executable, *words, "facade", *more]
+    process = home.start(name, command, port, directory=tree, environment=surroundings)
     found = Subject(
         name, port, process, routes=routes, admin_port=admin, cookie=cookie, keys=keys, shadow=shadow
     )
@@ -86,6 +85,16 @@ def facade(
     time.sleep(1)  # the ledger and the flags have been looked at by then
     shadow.sigstop()
     return found
+
+
+def _plan(home: Home, name: str, routes: int, port: int, admin: int) -> Path:
+    place = home.path / name
+    place.mkdir()
+    plan = place / "plan.toml"
+    sides = {"legacy": home.legacy, "extracted": home.extracted}
+    text = _PLAN.format(port=port, admin=admin, **sides)
+    plan.write_text(text + "".join(_ROUTE.format(number=number) for number in range(routes)))
+    return plan
 
 
 @contextmanager

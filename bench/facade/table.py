@@ -22,6 +22,8 @@ _NAMES: Mapping[str, str] = {
     "full_live": "**the facade**, everything on, the exchanges examined meanwhile",
     "kept_plain": "the facade on the kept parser, a path no route is declared for",
     "kept_full": "the facade on the kept parser, everything on",
+    "compiled_plain": "the facade compiled, a path no route is declared for",
+    "compiled_full": "the facade compiled, everything on",
 }
 
 

@@ -212,16 +212,10 @@ def write_plan(directory: Path, legacy: str, service: str, **changes: Any) -> tu
 
 
 def start_facade(
-    directory: Path,
-    ports: tuple[int, int],
-    env: dict[str, str] | None = None,
-    workers: int = 1,
+    directory: Path, ports: tuple[int, int], env: dict[str, str] | None = None, workers: int = 1,
     python: Path | None = None,
-) -> Running:
-    """Start a facade on the plan in `directory`, and wait until it is ready.
-
-    `python` has an installed one, which is meant instead of the checkout's.
-    """
+) -> Running:  # fmt: skip
+    """Start a facade on the plan in `directory` (`python` has it installed), and wait until it is ready."""
     apart = {"PYTHONSAFEPATH": "1", "PYTHONPATH": ""} if python else {}
     with (directory / "facade.log").open("ab") as log:
         process = subprocess.Popen(
