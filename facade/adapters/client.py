@@ -156,6 +156,7 @@ class ClientConnection(Answering):
         self.wake()
 
     def _wait_for_head(self) -> None:
+        self.resume_reading()  # the largest heads are larger than what is read behind a request
         if self.half_closed:
             self._close()
         elif self._reader.buffered == 0:

@@ -76,7 +76,7 @@ class FacadeServer:
         self._sweeping.cancel()
 
     def _sweep(self) -> None:
+        self._sweeping = self.loop.call_later(_EVERY, self._sweep)  # before what may break
         now = self.loop.time()
         for connection in [each for each in self._connections if each.deadline <= now]:
             connection.late()
-        self._sweeping = self.loop.call_later(_EVERY, self._sweep)
