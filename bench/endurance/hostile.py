@@ -84,27 +84,28 @@ def _harm(facade: Front, witness: int, workers: int, attack: str, seconds: float
         time.sleep(seconds / 2 + _SETTLING)
     if facade.workers() != pids:
         raise AssertionError(f"a worker was replaced: {facade.log()[-2000:]}")
-
-    def calm(log: _Log) -> list[float]:
-        return [took for at, took, _ in log[int(RATE) :] if at + took < began or at > ended + _SETTLING]
-
-    def during(log: _Log) -> list[float]:
-        return [took for at, took, _ in log if began <= at <= ended]
-
-    through, beside = logs["through"], logs["beside"]
+    calm, during = _split(logs["through"], began, ended)
+    witness_calm, witness_during = _split(logs["beside"], began, ended)
     return Harm(
         attack,
         workers,
         len(times),
-        ms(percentile(calm(through), 0.99)),
-        ms(percentile(during(through), 0.99)),
-        ms(percentile(calm(beside), 0.99)),
-        ms(percentile(during(beside), 0.99)),
-        ms(max(during(through))),
-        len(during(through)),
-        sum(status != 200 for _, _, status in through),
+        ms(percentile(calm, 0.99)),
+        ms(percentile(during, 0.99)),
+        ms(percentile(witness_calm, 0.99)),
+        ms(percentile(witness_during, 0.99)),
+        ms(max(during)),
+        len(during),
+        sum(status != 200 for _, _, status in logs["through"]),
         grown,
     )
+
+
+def _split(log: _Log, began: float, ended: float) -> tuple[list[float], list[float]]:
+    """What requests took that were over before the attack or due well after it, and those of its time."""
+    warm = log[int(RATE) :]
+    calm = [took for at, took, _ in warm if at + took < began or at > ended + _SETTLING]
+    return calm, [took for at, took, _ in warm if began <= at <= ended]
 
 
 @contextmanager
