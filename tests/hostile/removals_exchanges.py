@@ -19,6 +19,7 @@ _SIDES = "facade.sides"
 _RELAY = "facade.relay"
 _RETURNED = "facade.core.returned"
 _FORWARD = "facade.core.forward"
+_MAKE_PRIVATE = "result = made_private(result) if _CACHE_CONTROL in noted else [*result, _PRIVATE]"
 _IF_SIZE = "if end - self._at > MAX_HEAD:"
 _IF_BUFFERED = "if len(self._buffer) - self._at > MAX_HEAD:"
 
@@ -137,7 +138,7 @@ EXCHANGES = (
         "self.ended = True",
     ),
     without("own_name", "it", _RETURNED, "if by.sets_host and incoming.host:", "if False:"),
-    without("private", "it", _RETURNED, "result = made_private(result)", "pass"),
+    without("private", "it", _RETURNED, _MAKE_PRIVATE, "pass"),
     without("etags", "the tag", _RETURNED, "result = tagged(result, by.side)", "pass"),
     without(
         "ranges",

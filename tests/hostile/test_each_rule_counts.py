@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from tests.hostile.runner import Outcome, run
 from tests.integration.facade_bench import free_port
 from tests.integration.facade_process import Running, start_facade
 
+_ROOT = Path(__file__).parents[2]
 _WITHOUT = Path(__file__).with_name("without")
 PLAIN = passed("an ordinary request", "original_bytes", "Ordinary.", request(), Upstream(head=sent()))
 _PATIENCE = 2.0  # seconds: what is broken shows soon
@@ -69,8 +71,9 @@ def test_every_rule_can_be_taken_out() -> None:
 
 
 @pytest.mark.parametrize("removal", REMOVALS, ids=lambda removal: f"{removal.rule}: {removal.about}")
-def test_what_is_taken_out_is_there_once(removal: Removal) -> None:
-    root = Path(__file__).parents[2]
+def test_what_is_taken_out_is_there_once_and_leaves_a_program(removal: Removal) -> None:
     for module, old, new in removal.changes:
-        assert (root / f"{module.replace('.', '/')}.py").read_text("utf-8").count(old) == 1
+        text = (_ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8")
+        assert text.count(old) == 1
+        ast.parse(text.replace(old, new))
         assert old != new
