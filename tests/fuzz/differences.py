@@ -24,7 +24,7 @@ ALLOWED = {
     "h11 and we do as RFC 9110, section 5.5 says, and frame the body anew",
     "coding": "h11 gives the value of Transfer-Encoding in lower case; we write it anew",
 }
-_BLANKS = re.compile(rb"(\r\ntransfer-encoding:[ \t]*chunked)[ \t]+(?=\r\n)", re.IGNORECASE)
+_BLANKS = re.compile(rb"(\r\ntransfer-encoding:[ \t]*chunked)[ \t]+(?=\r\n|\Z)", re.IGNORECASE)
 _UPGRADE, _CODING = int(Kind.UPGRADE), int(Kind.CODING)
 
 struck_out: set[str] = set()
@@ -50,7 +50,8 @@ def without_reason(raw: bytes) -> bytes:
 
 def without_tab(raw: bytes) -> bytes:
     """An answer's bytes for llhttp."""
-    return _BLANKS.sub(rb"\1", raw) if allowed("tab") else raw
+    head, end, body = raw.partition(b"\r\n\r\n")
+    return _BLANKS.sub(rb"\1", head) + end + body if allowed("tab") else raw
 
 
 def skips_body(head: RequestHead) -> bool:

@@ -19,8 +19,8 @@ from tests.fuzz.readings import Message, parts, read_answers
 from tests.fuzz.shape import inflated, pieces
 from tests.fuzz.world import PROJECT, UPSTREAMS, asked, in_canary
 
-# Connection may name these in vain: they are written by us.
-_SAID_BY_US = frozenset(b"connection content-length transfer-encoding via cache-control".split())
+# Connection may name these in vain: they are written by us, or say something of the connection itself.
+_SAID_BY_US = frozenset(b"connection content-length transfer-encoding via cache-control close".split())
 _METHODS = ("GET", "HEAD", "POST")
 _ASKED = {method: asked(method) for method in _METHODS}
 _DECISIONS = (Decision(None, Side.LEGACY, "no route"), in_canary())

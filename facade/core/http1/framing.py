@@ -6,7 +6,6 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from facade.core.headers import elements
 from facade.core.http1.fields import Kind, Noted
 from facade.core.refuse import refuse
 
@@ -114,7 +113,7 @@ def answer_body(method: str, status: int, version: tuple[int, int], noted: Noted
 
 
 def _check_coding(version: tuple[int, int], coding: list[bytes], length: list[bytes] | None) -> None:
-    if elements(coding) != [b"chunked"]:
+    if len(coding) != 1 or coding[0].lower() != b"chunked":
         raise MalformedAnswer("a transfer coding other than chunked")
     if length is not None:
         raise MalformedAnswer("both Content-Length and Transfer-Encoding")
