@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from typing import Any, Protocol, cast
 
+from facade.adapters.tcp import end_with_reset
 from facade.adapters.tunnel import Tunnel
 from facade.adapters.uploading import Upload
-from facade.adapters.upstream import BackendConnection, end_with_reset
+from facade.adapters.upstream import BackendConnection
 from facade.core.headers import Header, elements
 from facade.core.http1.fields import Kind
 from facade.core.http1.framing import Body

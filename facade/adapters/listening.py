@@ -13,11 +13,9 @@ import resource
 import socket
 from collections.abc import Callable, Sequence
 
+from facade.adapters.tcp import show_progress
 from facade.errors import FacadeError, PortInUse
 
-# Bytes that the kernel takes ahead of a client's room for them: with megabytes in it a slow client's progress
-# is not seen for minutes, and it would pass for one that takes nothing.
-_NOT_SENT = 128 * 1024
 _BACKLOG = 2048  # connections that wait while the loop is busy; the kernel's somaxconn caps it
 # Accepted in one turn of the loop: as many as the backlog is long, as asyncio does, held everybody else up
 # for 160 ms when 2,000 came at once (measured); uvloop's one a turn leaves them waiting behind a busy loop.
@@ -80,8 +78,7 @@ def _listening(family: int, address: tuple[str, ...], *, shared: bool) -> socket
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # inherited by what is accepted
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _NOT_SENT)
+        show_progress(one)
         one.setblocking(False)
         one.bind(address)
         one.listen(_BACKLOG)

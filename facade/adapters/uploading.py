@@ -39,7 +39,7 @@ class Upload:
 
     __slots__ = (
         "_client", "_connection", "_deadline", "_error", "_limit", "_limits", "_loop", "_moved_at", "_reader",
-        "_received", "_turning", "_waited", "_waits_for_client", "over",
+        "_received", "_turning", "_unsent", "_waited", "_waits_for_client", "over",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +56,7 @@ class Upload:
         self._waits_for_client = True
         self._moved_at = loop.time()
         self._deadline = self._moved_at + limits.body_grace
+        self._unsent = -1
         connection.on_room(self.move)
 
     def move(self) -> None:
@@ -100,12 +101,20 @@ class Upload:
         if not self.over and self._loop.time() >= self._deadline:
             if self._waits_for_client:
                 raise Refused(_SLOW_BODY)
-            raise UpstreamError("stalled", self._connection.backend)
+            self._check_progress()
         return not self.over
 
     def stop(self) -> None:
         """Nobody wants the rest."""
         self.over = True
+
+    def _check_progress(self) -> None:
+        """A slow backend that still takes what it is sent gets another deadline."""
+        patience, unsent = self._limits.stalled_write, self._connection.unsent
+        if self._unsent - unsent < self._limits.body_rate * patience:
+            raise UpstreamError("stalled", self._connection.backend)
+        self._unsent = unsent
+        self._deadline = self._loop.time() + patience
 
     def _fail(self, error: FacadeError) -> None:
         self._error, self.over = error, True
@@ -114,6 +123,9 @@ class Upload:
     def _pass_on(self, data: bytes) -> None:
         if data:
             self._received += len(data)
+            if self._unsent < 0 and self._received > _AHEAD:
+                self._unsent = 0
+                self._connection.show_progress()  # a call into the kernel, which small bodies are spared
             check_grown(self._received, self._limit)
             self._connection.send(data)
         if self._reader.body_ended:
@@ -127,6 +139,7 @@ class Upload:
         self._moved_at, self._waits_for_client = now, for_client
         if not for_client:
             self._deadline = now + self._limits.stalled_write
+            self._unsent = self._connection.unsent
             return
         # On average, and never for long: else a client with a large body behind it might pause for days.
         average = self._limits.body_grace + self._received / self._limits.body_rate - self._waited

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from facade.adapters.tcp import end_with_reset, show_progress
 from facade.core.headers import elements
 from facade.core.http1.answers import AnswerReader, BrokenOff
 from facade.core.http1.fields import Kind
@@ -21,7 +20,6 @@ _HIGH = 256 * 1024
 _CONNECTION, _LENGTH, _CHALLENGE, _KEEP_ALIVE = (
     int(kind) for kind in (Kind.CONNECTION, Kind.LENGTH_KEPT, Kind.CHALLENGE, Kind.KEEP_ALIVE)
 )
-_AT_ONCE = struct.pack("ii", 1, 0)
 _PER_CONNECTION_LOGIN = (b"ntlm", b"negotiate")  # they log in a connection, not a request
 
 
@@ -93,6 +91,17 @@ class BackendConnection:
     def begin(self, wake: Callable[[], None]) -> None:
         """Be busy for whoever hears `wake`."""
         self._wake = wake
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes it was sent that it has not taken."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def show_progress(self) -> None:
+        """Have `unsent` tell soon what the backend takes."""
+        held = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if held is not None:
+            show_progress(held)
 
     def on_room(self, resume: Callable[[], None]) -> None:
         """Call `resume` whenever the backend takes more again."""
@@ -279,13 +288,6 @@ class BackendConnection:
 
     def _failure(self, kind: str, detail: str) -> UpstreamError:
         return UpstreamError(kind, self._home.name, detail)
-
-
-def end_with_reset(transport: asyncio.Transport) -> None:
-    """Have the connection end with RST and not with FIN, which some take for the end of what was sent."""
-    held = transport.get_extra_info("socket")
-    if held is not None and not transport.is_closing():
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
 
 
 def is_login(schemes: list[bytes]) -> bool:

@@ -121,6 +121,26 @@ def test_a_client_that_reads_slowly_gets_every_answer_of_a_row(front: Running) -
     _until_nothing_is_kept(front)
 
 
+def test_a_backend_that_reads_slowly_gets_the_whole_of_a_body(tmp_path: Path) -> None:
+    """As for a client: one second without progress would be its end, and eight with some are not."""
+    got = list[int]()
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            while sum(got) < 2 * _LARGE:
+                got.append(len(connection.recv(65_536)))
+                time.sleep(got[-1] / 1_000_000)
+            connection.sendall(ok(b"{}"))
+            connection.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with facade(tmp_path, url, env=_QUICK) as front:
+            assert ask(front.port, "POST", "/", body=b"x" * (2 * _LARGE), timeout=30).status == 200
+
+
 def test_a_client_that_takes_nothing_is_cut(front: Running) -> None:
     with _narrow(front.port) as client:
         client.sendall(request("GET", "/large"))
