@@ -71,6 +71,7 @@ INTERPRETED: Mapping[str, str] = {
     "facade/errors.py": "one is an OSError, and mypyc compiles no subclass of that",
     "facade/settings.py": "read once, when a worker starts",
     "facade/adapters/log.py": "a line for what goes wrong, none for a request",
+    "facade/adapters/tcp.py": "options of a socket, once for a connection",
     "facade/adapters/metrics_text.py": "to count is to add to an attribute; the rest is for /metrics",
     "facade/adapters/numbers.py": "lists its metrics with vars(), and mypyc's objects have no __dict__",
     "facade/core/headers.py": "its Fields is a list of another kind, and mypyc compiles no subclass of list",
