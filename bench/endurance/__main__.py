@@ -53,7 +53,8 @@ def _overload(home: Path, effort: Effort) -> Any:
 
 
 def _hostile(home: Path, effort: Effort) -> Any:
-    found = (hostile(home / f"{count}", count, effort.seconds) for count in effort.workers)
+    fewest, most = min(effort.workers), max(effort.workers)
+    found = (hostile(home / f"{count}", count, effort.seconds) for count in (fewest, most))
     return [one.told() for some in found for one in some]
 
 

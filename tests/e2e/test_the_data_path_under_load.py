@@ -127,6 +127,7 @@ def test_twice_the_capacity_is_refused_early_and_forgotten_soon(tmp_path: Path, 
     assert twice.admitted_p99_ms < 2 * calm.admitted_p99_ms, "nobody waits in a queue"
     assert twice.dropped_for_overload > 0, "evidence goes first"
     assert result.recovered_after < 2.5
+    assert result.left_in_flight == 0
     assert after.tapped > after.asked / 2, "evidence is gathered again"
 
 
