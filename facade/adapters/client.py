@@ -19,6 +19,8 @@ _BEHIND = 64 * 1024  # unread bytes behind a request before its client is made t
 # request under way; the client to take what it was sent, before the next request; the client's own close.
 _IDLE, _HEAD, _BUSY, _FULL_BUFFER, _LINGERING = range(5)
 _A_LOT = 1 << 62
+# An empty line behind a body is no request that comes late: a 408 would be read as the next one's answer.
+_BLANK = (b"\r", b"\r\n")
 _LATE_HEAD = Problem(408, "head_timeout", "The request's head did not arrive in time. Send it again.")
 _FULL = Problem(503, "connections", "There are too many connections. Try again in a moment.", 1)
 
@@ -70,6 +72,7 @@ class ClientConnection(Answering):
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
         if not self._house.enter(self):
+            self._house.on_refused(_FULL)
             self._turn_away(_FULL)
             return
         self._wait_for_request()
@@ -229,7 +232,7 @@ class ClientConnection(Answering):
         self.deadline = FOREVER
         if self._phase == _BUSY:
             self.wake()
-        elif self._phase == _IDLE:
+        elif self._phase == _IDLE or (self._phase == _HEAD and self._reader.rest() in _BLANK):
             self._close()
         elif self._phase == _HEAD:
             self._house.on_refused(_LATE_HEAD)

@@ -248,6 +248,19 @@ def test_a_body_of_mostly_wrapping_neither_fills_the_memory_nor_stops_the_others
     assert front.rss() - before < 16 * _MB
 
 
+def test_an_empty_line_behind_a_request_is_not_answered(tmp_path: Path) -> None:
+    """Old clients send one (RFC 9112, section 2.2); a 408 would be the answer to what they ask next."""
+    env = {"STRANGLER_FACADE_HEAD": "0.5", "STRANGLER_FACADE_LAST_ANSWER": "1"}
+    with (
+        RawUpstream(_answer) as legacy,
+        facade(tmp_path, legacy.url, env=env) as front,
+        RawClient(front.port) as client,
+    ):
+        client.send(request("POST", "/", body=b"hello") + b"\r\n")
+        assert client.reply().body == b"hello"
+        assert client.reader.read() == b""
+
+
 # TLS towards a backend
 
 
