@@ -65,7 +65,7 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "a very long length": (request("POST", "/", "Content-Length: 0000000000000000000003") + b"abc", 400),
     "another coding": (request("POST", "/", "Transfer-Encoding: gzip, chunked") + b"0\r\n\r\n", 501),
     "coding in HTTP/1.0": (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    "HTTP/0.9": (b"GET /\r\n\r\n", 505),
+    "HTTP/0.9": (b"GET /\r\n\r\n", 400),
     "HTTP/2.0": (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
     "another protocol": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
     "a folded header": (b"GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n 2\r\n\r\n", 400),
