@@ -13,6 +13,7 @@ from facade.core.caching import (
     shared_cache_may_keep,
     tagged,
 )
+from facade.errors import Refused
 from migration.core.plan import Side
 from tests.unit.facade.facade_builders import pairs
 
@@ -103,3 +104,10 @@ def test_a_range_belongs_to_the_side_of_its_strong_etag(lines: tuple[str, ...], 
 def test_a_ranges_condition_loses_its_mark() -> None:
     asked = pairs("Range: bytes=1-", 'If-Range: "sf-l-1"')
     assert ranges_for(asked, L) == pairs("Range: bytes=1-", 'If-Range: "1"')
+
+
+def test_more_tags_than_anybody_needs_are_refused_before_they_are_read() -> None:
+    with pytest.raises(Refused) as refused:
+        conditions_for(pairs("If-None-Match: " + '"",' * 3_000), L, two_sides=True)
+    assert refused.value.problem.status == 431
+    assert conditions_for(pairs("If-None-Match: " + '"a",' * 2_000), L, two_sides=True)
