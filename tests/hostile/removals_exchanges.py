@@ -40,7 +40,7 @@ EXCHANGES = (
         _FRAMING,
         'if len(coding) != 1 or coding[0].lower() != b"chunked":',
         "if False:",
-    ),  # fmt: skip
+    ),
     without("answer_framing", "18 digits", _FRAMING, "or len(first) > _DIGITS or", "or"),
     without("answer_line", "the status", _HEAD, "if not 100 <= number <= 599:", "if False:"),
     without(
