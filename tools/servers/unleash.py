@@ -125,7 +125,17 @@ class Unleash:
 
     def reset(self) -> None:
         """A fresh project: running, without any flag."""
-        self.ensure_running()
+        for tries_left in (2, 1, 0):
+            self.ensure_running()
+            try:
+                self._remove_all()
+                return
+            except httpx.TransportError:
+                # It was well a moment ago: after a freeze of its database it may end only when it notices.
+                if not tries_left:
+                    raise
+
+    def _remove_all(self) -> None:
         for archived in ("false", "true"):
             while names := self._flags(archived):
                 for name in names:
