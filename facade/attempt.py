@@ -8,6 +8,7 @@ from facade.core.headers import first
 from facade.core.http1.fields import Kind
 from facade.core.http1.limits import MAX_INTERIM
 from facade.core.incoming import Incoming
+from facade.core.login import is_login
 from facade.core.retry import RetryBudget
 from facade.core.returned import passed_on
 from facade.core.upstream import Upstream
@@ -17,7 +18,6 @@ from facade.ports import AnswerHead, ClientSide, Teller, UpstreamConnection, Ups
 from facade.settings import Limits
 
 _AUTHORIZATION = int(Kind.AUTHORIZATION)
-_PER_CONNECTION_LOGIN = (b"ntlm", b"negotiate")
 _TICK = 1.0  # seconds between two looks at a body on its way
 _FOREVER = float("inf")
 
@@ -92,7 +92,8 @@ class Attempts:
         client, body, timeout = call.client, call.request.body, call.upstream.timeout
         interim = 0
         try:
-            connection.send_head(call.request.method, call.head, body, logs_in=_logs_in(call.request))
+            login = is_login(call.request.noted.get(_AUTHORIZATION))
+            connection.send_head(call.request.method, call.head, body, logs_in=login)
             if body.there:
                 self._begin_body(connection, call)
             until = client.now() + timeout
@@ -168,8 +169,3 @@ def is_event_stream(head: AnswerHead) -> bool:
 
 def _may_switch(call: Call, head: AnswerHead) -> bool:
     return call.tunnel and is_accepted(call.request.noted, head.fields.noted)
-
-
-def _logs_in(request: Incoming) -> bool:
-    said = request.noted.get(_AUTHORIZATION)
-    return said is not None and any(each.strip().lower().startswith(_PER_CONNECTION_LOGIN) for each in said)

@@ -49,6 +49,7 @@ COMPILED: tuple[str, ...] = (
     "facade/core/incoming.py",
     "facade/core/keeping.py",
     "facade/core/key.py",
+    "facade/core/login.py",
     "facade/core/methods.py",
     "facade/core/problem.py",
     "facade/core/refuse.py",

@@ -13,6 +13,7 @@ from facade.core.http1.fields import Kind
 from facade.core.http1.framing import Body, MalformedAnswer
 from facade.core.http1.head import AnswerHead
 from facade.core.http1.writing import LAST_CHUNK, chunk
+from facade.core.login import is_login
 from facade.errors import UpstreamError
 
 # Unread bytes of an answer before the backend is made to wait; one more read may bring as many again.
@@ -20,7 +21,6 @@ _HIGH = 256 * 1024
 _CONNECTION, _LENGTH, _CHALLENGE, _KEEP_ALIVE = (
     int(kind) for kind in (Kind.CONNECTION, Kind.LENGTH_KEPT, Kind.CHALLENGE, Kind.KEEP_ALIVE)
 )
-_PER_CONNECTION_LOGIN = (b"ntlm", b"negotiate")  # they log in a connection, not a request
 
 
 class Home(Protocol):
@@ -281,15 +281,10 @@ class BackendConnection:
             and not self._login
             and head.body.kind != "eof"
             and not (head.body.kind == "none" and _LENGTH in noted)
-            and not (_CHALLENGE in noted and is_login(noted[_CHALLENGE]))
+            and not is_login(noted.get(_CHALLENGE))
         )
         if _KEEP_ALIVE in noted:
             self._home.learn(noted[_KEEP_ALIVE])
 
     def _failure(self, kind: str, detail: str) -> UpstreamError:
         return UpstreamError(kind, self._home.name, detail)
-
-
-def is_login(schemes: list[bytes]) -> bool:
-    """Whether one of these fields begins a login of the connection itself."""
-    return any(scheme.strip().lower().startswith(_PER_CONNECTION_LOGIN) for scheme in schemes)

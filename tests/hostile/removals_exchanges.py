@@ -103,7 +103,7 @@ EXCHANGES = (
         "reuse",
         "logins",
         _BACKEND,
-        "            and not (_CHALLENGE in noted and is_login(noted[_CHALLENGE]))\n",
+        "            and not is_login(noted.get(_CHALLENGE))\n",
         "",
     ),
     without(
