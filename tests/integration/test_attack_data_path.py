@@ -268,8 +268,7 @@ def test_an_empty_line_behind_a_request_is_not_answered(tmp_path: Path) -> None:
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with an authority's `ca.pem`, and the keys of `localhost` and `other` signed by it."""
     openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is needed to make certificates")
+    assert openssl is not None, "openssl is needed to make certificates: install it"
     place = tmp_path_factory.mktemp("authority")
 
     def run(*words: str) -> None:
