@@ -34,7 +34,9 @@ def pages(root: Path) -> Mapping[Path, str]:
 
 def command_line() -> str:
     """The help of every command, in the order of `strangler --help`."""
-    root = click.Context(cli, info_name="strangler", terminal_width=100, max_content_width=100)
+    # With the settings of a real call: click keeps the help option of whoever asked a command first.
+    settings = {**cli.context_settings, "terminal_width": 100, "max_content_width": 100}
+    root = click.Context(cli, info_name="strangler", **settings)
     return "\n".join([_HEAD, *_helps(root)])
 
 

@@ -48,7 +48,8 @@ def _wrong_target(words: list[str]) -> str | None:
 
 
 def _wrong_command(command: click.Command, words: list[str]) -> str | None:
-    context = click.Context(command, info_name="strangler")
+    # With the names that the real program asks for: click keeps the help option of whoever asks first.
+    context = click.Context(command, info_name="strangler", help_option_names=["-h", "--help"])
     known = {
         name
         for parameter in command.get_params(context)
