@@ -1,4 +1,4 @@
-"""The same data in two places: capture, relay, backfill, verify, fence. Not yet: no write moves so far.
+"""The same data in two places: capture, relay, backfill, verify, repair, fence and flip.
 
-What may not enter: a decision of who answers a read, a comparison of two answers.
+What may not enter: a decision of who answers a read, a comparison of two answers, two writes in a request.
 """
