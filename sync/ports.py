@@ -51,7 +51,7 @@ class TableShape:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a follower remembers of a slice: its lease row. `acked_*`: how far the authority's outbox was read."""
+    """What a follower remembers of a slice, its lease row; `acked_*`: how far the outbox was read."""
 
     epoch: int = 0
     round: int = 0
@@ -370,7 +370,7 @@ class SideDatabase(Protocol):
     engine: str  # "sqlite" or "postgresql"
 
     def session(self, holder: str = "strangler") -> Session:
-        """A connection of its own, named `holder` on the server; DatabaseAway when there is none to be had."""
+        """A connection of its own, named `holder` on the server; DatabaseAway."""
         ...
 
     def terminate(self, slice_name: str, except_holder: str, older_than: float) -> int:
