@@ -11,6 +11,7 @@ from migration.adapters.memory import MemoryLedger
 from migration.bootstrap import open_ledger
 from migration.core.plan import Plan
 from migration.ports import Ledger
+from tests.contract.side_databases import Banks, open_banks
 from tests.unit.migration.migration_builders import a_plan
 
 SERVICES = pytest.mark.services
@@ -42,3 +43,10 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
 def plan(tmp_path: Path) -> Plan:
     """The plan with one route."""
     return a_plan(tmp_path)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=SERVICES)])
+def banks(request: pytest.FixtureRequest, tmp_path: Path) -> Banks:
+    """Two sides of one technology, capture not installed."""
+    found = request.getfixturevalue("postgres_database") if request.param == "postgres" else None
+    return open_banks(request.param, tmp_path, found)
