@@ -55,7 +55,7 @@ def test_every_dependency_has_its_reason_and_nothing_else_has() -> None:
 
 
 # What is imported under another name; tzdata is data, which zoneinfo finds.
-IMPORTED_AS = {"unleashclient": "yggdrasil_engine", "tzdata": "zoneinfo"}
+IMPORTED_AS = {"unleashclient": "yggdrasil_engine", "pyjwt": "jwt", "tzdata": "zoneinfo"}
 
 
 @pytest.mark.parametrize("requirement", project()["project"]["dependencies"])
