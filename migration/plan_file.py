@@ -12,10 +12,12 @@ from typing import Any
 from migration.core.plan import Plan
 from migration.core.plan_build import build_plan
 from migration.core.plan_check import Document
+from migration.core.plan_outside import Outside
 from migration.core.plan_schema import schema
 from migration.core.plan_values import Surroundings
 from migration.core.toml_lines import key_lines, line_of
 from migration.errors import PlanError, Problem
+from migration.mapping_names import mapping_problem
 
 # 5,000 routes take about 600 KB; a plan this large is another file named by mistake.
 MAX_BYTES = 8 * 1024 * 1024
@@ -45,19 +47,27 @@ def load_with_texts(path: Path, env: Mapping[str, str]) -> tuple[Plan, PlanTexts
             documents.append(_document(*_read(included, str(included.relative_to(path.parent)))))
         except PlanError as error:
             problems += error.problems
-    plan = _build(path, documents, problems, env)
+    plan = _build(path, documents, problems, env, look=True)
     return plan, tuple((document.file, document.text) for document in documents)
 
 
 def plan_of_texts(path: Path, texts: Iterable[Sequence[str]], env: Mapping[str, str]) -> Plan:
     """The plan that `load_with_texts` read at `path` as these texts; no file is opened."""
-    return _build(path, [_document(name, text) for name, text in texts], [], env)
+    return _build(path, [_document(name, text) for name, text in texts], [], env, look=False)
 
 
-def _build(path: Path, documents: list[Document], problems: list[Problem], env: Mapping[str, str]) -> Plan:
+def _build(
+    path: Path,
+    documents: list[Document],
+    problems: list[Problem],
+    env: Mapping[str, str],
+    *,
+    look: bool,
+) -> Plan:
     around = Surroundings(env, str(path.parent))
+    outside = Outside(_zone_exists, mapping_problem if look else lambda _path, _name: None)
     try:
-        plan = build_plan(str(path), documents, around, _zone_exists)
+        plan = build_plan(str(path), documents, around, outside)
     except PlanError as error:
         problems += error.problems
         main = documents[0].file

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from migration.core.template import Template
+from migration.errors import Problem
 
 
 class Side(StrEnum):
@@ -31,6 +32,7 @@ class Legacy:
     timeout: float = 30.0
     host: str = "preserve"  # or "set": the upstream's own name, with Location and cookies rewritten back
     forwarded: str = "replace"  # or "preserve": keep what trusted peers sent
+    database: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Service:
     timeout: float = 2.0
     build_header: str | None = None
     host: str = "preserve"
+    database: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Route:
     max_in_flight: int = 32
     visibility: str = "public"  # or "internal": never served to outsiders
     shared_cache: bool = True  # a shared cache may stand in front: canary answers are Cache-Control: private
+    pair: str | None = None  # the route of the slice that moves together with this one: a form's GET and POST
     rules: tuple[Rule, ...] = ()
 
     # Spelled once: they are asked for with every request.
@@ -92,14 +96,63 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """One mapped column: its name on both sides, and how a value gets across (`conversions.CONVERSIONS`)."""
+
+    legacy: str
+    extracted: str
+    conversion: str = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencePlan:
+    """A column (one name a side) that holds the key of the entity `to`; `parent`: the row belongs to it."""
+
+    to: str
+    legacy: str
+    extracted: str
+    parent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MappingPlan:
+    """The object `name` of the Python file `path`, with `forward` and `backward`; nothing has run it yet."""
+
+    path: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntityPlan:
+    """One mapped pair of a slice: tables of both sides, the roots first, and either `mapping` or `columns`.
+
+    `file` and `line` say where it is declared, for messages of whoever compares it with the databases.
+    """
+
+    name: str
+    legacy: tuple[str, ...]
+    extracted: tuple[str, ...]
+    mapping: MappingPlan | None = None
+    columns: tuple[ColumnPlan, ...] = ()
+    references: tuple[ReferencePlan, ...] = ()
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
-    """Routes and the data they own, which move together."""
+    """Routes and the data they own, which move together; `entities` stand after what they refer to."""
 
     name: str
     owner: str
     service: str
     data: str  # "import", "shared", "none" or "sync"
     routes: tuple[Route, ...] = ()
+    hold: float = 2.0
+    accept_split: tuple[str, ...] = ()
+    outbox_max: int = 1_000_000  # pending changes
+    outbox_age: float = 86_400.0
+    entities: tuple[EntityPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +219,10 @@ class FacadeSettings:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that is declared, with defaults filled in; `hash` identifies its text."""
+    """Everything that is declared, with defaults filled in; `hash` identifies its text.
+
+    `warnings` name what may be meant and is seldom right.
+    """
 
     path: str
     hash: str
@@ -179,6 +235,7 @@ class Plan:
     facade: FacadeSettings
     slices: Mapping[str, Slice]
     state_dir: str = ".strangler"
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def routes(self) -> Mapping[str, Route]:

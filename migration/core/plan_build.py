@@ -21,6 +21,10 @@ from migration.core.plan import (
     Slice,
 )
 from migration.core.plan_check import Document, Findings, Values, check_included, read_table, tables_of
+from migration.core.plan_entities import Databases
+from migration.core.plan_key import check_name
+from migration.core.plan_outside import Outside
+from migration.core.plan_pairs import check_forms
 from migration.core.plan_slices import Shapes, build_slice
 from migration.core.plan_values import Surroundings
 from migration.core.toml_lines import Path
@@ -35,9 +39,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})  # noqa: S10
 T = TypeVar("T")
 
 
-def build_plan(
-    path: str, documents: Sequence[Document], around: Surroundings, zone_exists: Callable[[str], bool]
-) -> Plan:
+def build_plan(path: str, documents: Sequence[Document], around: Surroundings, outside: Outside) -> Plan:
     """The plan of the main document and the included ones; PlanError names every problem."""
     found = Findings(around)
     main = documents[0]
@@ -47,7 +49,14 @@ def build_plan(
     single = _singles(main, found)
     services = _services(documents, found)
     facade = single["facade"]
-    slices = _slices(documents, services, facade.get("methods", ()), found, zone_exists)
+    databases = Databases(
+        single["legacy"].get("database"),
+        {name: values.get("database") for name, values in services.items()},
+        outside,
+    )
+    shapes = Shapes(facade.get("methods", ()), tuple(services), databases)
+    slices = _slices(documents, shapes, found)
+    check_forms(slices, shapes.placed, found)
     _check_facade(main, facade, single["legacy"], services, found)
     _check_flags(main, single["flags"], found)
     if found.problems:
@@ -64,6 +73,7 @@ def build_plan(
         facade=FacadeSettings(**facade),
         slices=MappingProxyType(slices),
         state_dir=top["state_dir"],
+        warnings=tuple(found.warnings),
     )
 
 
@@ -90,15 +100,7 @@ def _services(documents: Sequence[Document], found: Findings) -> dict[str, Value
     )
 
 
-def _slices(
-    documents: Sequence[Document],
-    services: Mapping[str, Values],
-    methods: tuple[str, ...],
-    found: Findings,
-    zone_exists: Callable[[str], bool],
-) -> dict[str, Slice]:
-    shapes = Shapes(methods, tuple(services), zone_exists)
-
+def _slices(documents: Sequence[Document], shapes: Shapes, found: Findings) -> dict[str, Slice]:
     def one(document: Document, path: Path, raw: Any) -> Slice | None:
         return build_slice(raw, document, path, shapes, found)
 
@@ -127,7 +129,7 @@ def _named(
 
 def _check_name(kind: str, name: str, document: Document, found: Findings) -> None:
     try:
-        plan_keys.check_name(name)
+        check_name(name)
     except ValueError as error:
         found.add(document, (kind, name), f"{kind}.{name}: {error}")
 

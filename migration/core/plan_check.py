@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from migration.core.plan_keys import Key, Table
+from migration.core.plan_key import Key, Table
 from migration.core.plan_values import Surroundings, read_value
 from migration.core.suggest import did_you_mean
 from migration.core.toml_lines import Path, key_lines, line_of
@@ -36,12 +36,20 @@ class Findings:
 
     around: Surroundings
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
     def add(self, document: Document, path: Path, sentence: str) -> None:
         """Note a problem; the sentence is `what; what to do about it`."""
-        what, _, cure = sentence.partition("; ")
-        line = line_of(document.lines, path)
-        self.problems.append(Problem(document.file, line, what, cure or "correct it"))
+        self.problems.append(_problem(document, path, sentence))
+
+    def warn(self, document: Document, path: Path, sentence: str) -> None:
+        """Note what may be meant and is seldom right, in the same form."""
+        self.warnings.append(_problem(document, path, sentence))
+
+
+def _problem(document: Document, path: Path, sentence: str) -> Problem:
+    what, _, cure = sentence.partition("; ")
+    return Problem(document.file, line_of(document.lines, path), what, cure or "correct it")
 
 
 def read_table(

@@ -1,75 +1,15 @@
-"""Every key of the plan, once: this table drives the checker, the JSON Schema and the reference page."""
+"""Every key of the plan, once: these tables drive the checker, the JSON Schema and the reference page."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from enum import StrEnum
-
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")  # two of them and our words stay below Unleash's 100 characters
-RESERVED_ROUTES = frozenset({"writes", "kill", "shadow"})
-"""Last words of flags of ours: a route of that name would share its flag with something else."""
-
-
-class Kind(StrEnum):
-    """What a value is; the checker, the schema and the reference know how to read each."""
-
-    TEXT = "text"
-    NAME = "name"
-    FLAG = "true or false"
-    COUNT = "whole number"
-    PORT = "port"
-    URL = "URL"
-    DATABASE = "database URL"
-    DURATION = "duration"
-    SIZE = "size"
-    PERCENT = "share"
-    STEPS = "list of whole shares"
-    CHOICE = "one of"
-    SECRET = "env:NAME"  # noqa: S105 - a reference to a secret, never the secret
-    TEXTS = "list of texts"
-    NETWORKS = "list of networks"
-    METHODS = "list of methods"
-    PATH = "path"
-    KEY_SOURCE = "key source"
-    FLAG_SOURCE = "flag source"
-    MATCH = "method and template"
-    RULE_PATH = "dotted path"
-    OPERATION = "operation"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key: `default` is written as in the plan (None: none), `choices` belong to Kind.CHOICE."""
-
-    name: str
-    kind: Kind
-    doc: str
-    default: str | int | bool | tuple[int, ...] | tuple[str, ...] | None = None
-    required: bool = False
-    choices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table of the plan; `header` as it is written, `free` when other keys are arguments."""
-
-    header: str
-    doc: str
-    keys: tuple[Key, ...]
-    free: bool = False
-
-
-def check_name(text: str) -> None:
-    """ValueError when `text` is no name of a slice, service or route."""
-    if _NAME.match(text) is None:
-        raise ValueError(f"{text!r} is no name; use a-z, 0-9 and _, at most 40, a letter first")
-
+from migration.core.plan_key import Key, Kind, Table
+from migration.core.plan_slice_keys import ENTITY, REFERENCE, ROUTE, RULE, SLICE
 
 _BUILD = "the response header that names the running build; without one the side's build is unknown"
 _HOST = (
     "`preserve` sends the client's Host, `set` the upstream's own name and rewrites Location and cookies back"
 )
+_SYNCED = "its database, SQLite or PostgreSQL, for slices whose data is `sync`"
 
 TOP = Table(
     "",
@@ -96,6 +36,7 @@ LEGACY = Table(
             "replace",
             choices=("replace", "preserve"),
         ),
+        Key("database", Kind.DATABASE, _SYNCED),
     ),
 )
 
@@ -107,6 +48,7 @@ SERVICE = Table(
         Key("timeout", Kind.DURATION, "until its first byte; then legacy answers instead", "2s"),
         Key("build_header", Kind.TEXT, _BUILD),
         Key("host", Kind.CHOICE, _HOST, "preserve", choices=("preserve", "set")),
+        Key("database", Kind.DATABASE, _SYNCED),
     ),
 )
 
@@ -190,76 +132,6 @@ FACADE = Table(
     ),
 )
 
-SLICE = Table(
-    "[slices.NAME]",
-    "Routes and the data they own, which move together.",
-    (
-        Key("owner", Kind.TEXT, "the team that answers for it", required=True),
-        Key("service", Kind.NAME, "the service that takes over; needless when there is but one"),
-        Key(
-            "data",
-            Kind.CHOICE,
-            "`import` a copy of frozen data, `shared` one database, `none` no data, `sync` kept in step",
-            required=True,
-            choices=("import", "shared", "none", "sync"),
-        ),
-    ),
-)
-
-ROUTE = Table(
-    "[[slices.NAME.routes]]",
-    "One method and path template.",
-    (
-        Key(
-            "name",
-            Kind.NAME,
-            "its id is `slice.name`; `writes`, `kill` and `shadow` are reserved",
-            required=True,
-        ),
-        Key("match", Kind.MATCH, 'as in "GET /api/products/{id:int}"', required=True),
-        Key("service", Kind.NAME, "another service than the slice's"),
-        Key(
-            "mirror",
-            Kind.FLAG,
-            "exchanges may be mirrored: say so only when a second call does no harm",
-            False,
-        ),
-        Key("effects_free", Kind.FLAG, "legacy's handler writes nothing, so it may be asked again", False),
-        Key("websocket", Kind.FLAG, "the opening handshake of a WebSocket is passed on (GET only)", False),
-        Key("canary", Kind.STEPS, "the shares that `advance` walks", (1, 10, 50, 100)),
-        Key("soak", Kind.DURATION, "how long each share is held before the next", "1h"),
-        Key("timeout", Kind.DURATION, "another timeout than the service's"),
-        Key("max_body", Kind.SIZE, "answers larger than this are not compared, and counted", "1MB"),
-        Key("max_in_flight", Kind.COUNT, "candidate calls of this route at once", 32),
-        Key(
-            "visibility",
-            Kind.CHOICE,
-            "`internal` is never served to outsiders",
-            "public",
-            choices=("public", "internal"),
-        ),
-        Key(
-            "shared_cache",
-            Kind.FLAG,
-            "a shared cache may stand in front: canary answers become Cache-Control: private",
-            True,
-        ),
-    ),
-)
-
-RULE = Table(
-    "[[slices.NAME.rules]]",
-    "A declared normalisation, applied before two answers are compared; further keys are its arguments.",
-    (
-        Key("op", Kind.OPERATION, "what to do", required=True),
-        Key(
-            "path", Kind.RULE_PATH, "where: `updated_at`, `items[*].updated_at`, `prices.{*}`", required=True
-        ),
-        Key("route", Kind.NAME, "one route of the slice; without it, all of them"),
-    ),
-    free=True,
-)
-
 TABLES: tuple[Table, ...] = (
     TOP,
     LEGACY,
@@ -270,6 +142,8 @@ TABLES: tuple[Table, ...] = (
     EVIDENCE,
     FACADE,
     SLICE,
+    ENTITY,
+    REFERENCE,
     ROUTE,
     RULE,
 )

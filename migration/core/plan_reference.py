@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migration.core.plan_keys import TABLES, Key, Kind, Table
+from migration.core.conversions import CONVERSIONS, Conversion
+from migration.core.plan_key import Key, Kind, Table
+from migration.core.plan_keys import TABLES
 from migration.core.rules import OPERATIONS
 from migration.core.template import CONVERTERS
 
@@ -24,6 +26,8 @@ def reference() -> str:
         lines += _table(table)
     lines += ["## Operations of rules", "", "| op | arguments |", "|---|---|"]
     lines += [f"| `{name}` | {_list(sorted(args)) or '–'} |" for name, args in OPERATIONS.items()]
+    lines += ["", "## Conversions of columns", "", "| `as` | what |", "|---|---|"]
+    lines += [f"| `{_spelled(name, one)}` | {one.doc} |" for name, one in CONVERSIONS.items()]
     lines += ["", f"Converters of templates: {_list(sorted(CONVERTERS))}."]
     return "\n".join(lines)
 
@@ -52,6 +56,10 @@ def _default(key: Key) -> str:
     if isinstance(key.default, tuple):
         return f"`{list(key.default)}`"
     return f"`{key.default}`"
+
+
+def _spelled(name: str, conversion: Conversion) -> str:
+    return f"{name}:{conversion.argument}" if conversion.argument else name
 
 
 def _list(names: list[str]) -> str:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from migration.core import plan_keys
-from migration.core.plan_keys import Key, Kind, Table
+from migration.core import plan_keys, plan_slice_keys
+from migration.core.conversions import CONVERSIONS
+from migration.core.plan_key import Key, Kind, Table
 from migration.core.rules import OPERATIONS
 
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+_COLUMN: dict[str, Any] = {
+    "type": "object",
+    "properties": {"to": _TEXT, "as": {"type": "string", "pattern": f"^({'|'.join(CONVERSIONS)})"}},
+    "required": ["to"],
+    "additionalProperties": False,
+}
 _NAME = "^[a-z][a-z0-9_]{0,39}$"
 
 
@@ -39,14 +46,19 @@ _SHAPES: dict[Kind, dict[str, Any]] = {
     Kind.MATCH: _pattern("^[A-Z]+ /"),
     Kind.RULE_PATH: _TEXT,
     Kind.OPERATION: {"enum": sorted(OPERATIONS)},
+    Kind.TABLES: {"anyOf": [_TEXT, {"type": "array", "minItems": 1, "items": _TEXT}]},
+    Kind.MAPPING: _pattern("^[^:]+\\.py:[A-Za-z_][A-Za-z0-9_]*$"),
+    Kind.COLUMNS: {"type": "object", "minProperties": 1, "additionalProperties": {"anyOf": [_TEXT, _COLUMN]}},
 }
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of `plan.toml`."""
-    routes, rules = _table(plan_keys.ROUTE), _table(plan_keys.RULE)
-    part = _table(plan_keys.SLICE)
-    part["properties"] |= {"routes": _array(routes), "rules": _array(rules)}
+    routes, rules = _table(plan_slice_keys.ROUTE), _table(plan_slice_keys.RULE)
+    part = _table(plan_slice_keys.SLICE)
+    entity = _table(plan_slice_keys.ENTITY)
+    entity["properties"] |= {"references": _array(_table(plan_slice_keys.REFERENCE))}
+    part["properties"] |= {"routes": _array(routes), "rules": _array(rules), "entities": _array(entity)}
     top = _table(plan_keys.TOP)
     top["properties"] |= {
         "legacy": _table(plan_keys.LEGACY),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from migration.core import plan_keys
+from migration.core import plan_slice_keys
 from migration.core.plan import Route, Rule, Slice
 from migration.core.plan_check import Document, Findings, Values, items_of, read_table
+from migration.core.plan_entities import Databases, Home, build_entities
+from migration.core.plan_pairs import SAFE_METHODS, check_pairs
 from migration.core.plan_values import METHODS, Match
 from migration.core.rules import OPERATIONS, argument_problems
 from migration.core.suggest import did_you_mean
@@ -17,37 +19,42 @@ from migration.core.toml_lines import Path
 
 # Safe by RFC 9110, section 9.2.1; other methods will need a mode that says why a second call does no harm.
 MIRRORED_METHODS = ("GET", "HEAD")
-_RULE_KEYS = frozenset(key.name for key in plan_keys.RULE.keys)
+_RULE_KEYS = frozenset(key.name for key in plan_slice_keys.RULE.keys)
 
 
 @dataclass
 class Shapes:
-    """What is known across slices: extra methods, services, time zones, and who declared which template."""
+    """What is known across slices: extra methods, services, databases, and who declared which template."""
 
     methods: tuple[str, ...]
     services: tuple[str, ...]
-    zone_exists: Callable[[str], bool]
+    databases: Databases
     taken: dict[tuple[str, ...], str] = field(default_factory=dict)
+    placed: dict[str, tuple[Document, Path]] = field(default_factory=dict)  # where each route stands, by id
 
 
 def build_slice(raw: Any, document: Document, path: Path, shapes: Shapes, found: Findings) -> Slice | None:
     """One slice with its routes; None when it is wrong, and the problems are noted."""
     before = len(found.problems)
-    values = read_table(plan_keys.SLICE, raw, document, path, found, beside=("routes", "rules"))
+    values = read_table(
+        plan_slice_keys.SLICE, raw, document, path, found, beside=("routes", "rules", "entities")
+    )
     name = str(path[-1])
     service = _service(values, document, path, shapes, found)
-    if values.get("data") == "sync":
-        found.add(
-            document, (*path, "data"), "data = 'sync' is not built yet; use 'import', 'shared' or 'none'"
-        )
+    entities = build_entities(raw, values.get("data"), Home(document, path, service, shapes.databases, found))
     rows = _routes(raw, document, path, shapes, found)
+    check_pairs(rows, document, path, found)
+    if values.get("data") == "sync":
+        _check_writes(rows, service, document, path, found)
     rules = _rules(raw, document, path, tuple(rows), shapes, found)
     if len(found.problems) > before:
         return None
     routes = tuple(
         _route(name, row, service, rules.get("", []) + rules.get(key, [])) for key, row in rows.items()
     )
-    return Slice(name, values["owner"], service, values["data"], routes)
+    for at, route in enumerate(routes):
+        shapes.placed[route.id] = (document, (*path, "routes", at))
+    return Slice(**values | {"name": name, "service": service, "routes": routes, "entities": entities})
 
 
 def _service(values: Values, document: Document, path: Path, shapes: Shapes, found: Findings) -> str:
@@ -65,7 +72,7 @@ def _service(values: Values, document: Document, path: Path, shapes: Shapes, fou
 def _routes(raw: Any, document: Document, path: Path, shapes: Shapes, found: Findings) -> dict[str, Values]:
     rows: dict[str, Values] = {}
     for at, item in items_of(raw, "routes", document, path, found):
-        values = read_table(plan_keys.ROUTE, item, document, at, found)
+        values = read_table(plan_slice_keys.ROUTE, item, document, at, found)
         _check_route(values, document, at, shapes, found)
         name = values.get("name")
         if name in rows:
@@ -75,9 +82,20 @@ def _routes(raw: Any, document: Document, path: Path, shapes: Shapes, found: Fin
     return rows
 
 
+def _check_writes(
+    rows: Mapping[str, Values], service: str, document: Document, path: Path, found: Findings
+) -> None:
+    """Whoever answers a write has to write the database that follows and is fenced: the slice's."""
+    for at, row in enumerate(rows.values()):
+        match, other = row.get("match"), row.get("service")
+        if match is not None and match.method not in SAFE_METHODS and other not in (None, service):
+            sentence = f"writes of this slice go to {service!r}, not to {other!r}; leave out service"
+            found.add(document, (*path, "routes", at, "service"), sentence)
+
+
 def _check_route(values: Values, document: Document, at: Path, shapes: Shapes, found: Findings) -> None:
     name = values.get("name")
-    if name in plan_keys.RESERVED_ROUTES:
+    if name in plan_slice_keys.RESERVED_ROUTES:
         found.add(document, (*at, "name"), f"{name!r} is the name of a flag of ours; choose another")
     service = values.get("service")
     if service is not None and service not in shapes.services:
@@ -119,7 +137,7 @@ def _rules(
     """The rules by route; those for the whole slice under the empty name."""
     rules: dict[str, list[Rule]] = {}
     for at, item in items_of(raw, "rules", document, path, found):
-        values = read_table(plan_keys.RULE, item, document, at, found)
+        values = read_table(plan_slice_keys.RULE, item, document, at, found)
         route = values.get("route")
         if route is not None and route not in routes:
             found.add(
@@ -140,7 +158,7 @@ def _check_args(
     for problem in argument_problems(op, args):
         found.add(document, at, f"{problem}; {op!r} takes: {takes}")
     zone = args.get("naive")
-    if isinstance(zone, str) and zone and not shapes.zone_exists(zone):
+    if isinstance(zone, str) and zone and not shapes.databases.outside.zone_exists(zone):
         found.add(document, (*at, "naive"), f"no time zone {zone!r}; write one as in 'Europe/Berlin'")
 
 

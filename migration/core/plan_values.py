@@ -12,13 +12,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from migration.core import units
-from migration.core.plan_keys import Key, Kind, check_name
+from migration.core.plan_key import Key, Kind, check_name
 from migration.core.rules import OPERATIONS, path_problem
 from migration.core.suggest import did_you_mean
 from migration.core.template import Template
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110, section 5.6.2
+_TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")  # PostgreSQL cuts names at 63 bytes
+_MAPPING = re.compile(r"(?P<file>[^:]+\.py):(?P<name>[A-Za-z_][A-Za-z0-9_]*)\Z")
 _ENV = re.compile(r"env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)\Z")
 _ENV_KINDS = frozenset({Kind.SECRET, Kind.URL, Kind.DATABASE})
 
@@ -260,6 +262,30 @@ def _operation(key: Key, value: Any, around: Surroundings) -> str:
     return text
 
 
+def _tables(key: Key, value: Any, around: Surroundings) -> tuple[str, ...]:
+    found = _texts(key, [value] if isinstance(value, str) else value, around)
+    for text in found:
+        if _TABLE.match(text) is None:
+            raise ValueError(f"{text!r} is no table; write its plain name, without schema or quotes")
+    if not found or len(set(found)) < len(found):
+        raise ValueError('needs each table once, as in "orders" or ["orders", "order_notes"]')
+    return found
+
+
+def _mapping(key: Key, value: Any, around: Surroundings) -> tuple[str, str]:
+    text = _text(key, value, around)
+    found = _MAPPING.match(text)
+    if found is None:
+        raise ValueError(f"{text!r} names no mapping; write FILE.py:OBJECT, as in mappings/orders.py:order")
+    return found["file"], found["name"]
+
+
+def _columns(_key: Key, value: Any, _around: Surroundings) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError('needs a table of columns, as in {id = "id", total = {to = "cents", as = "cents"}}')
+    return value
+
+
 _READERS: Mapping[Kind, Callable[[Key, Any, Surroundings], Any]] = {
     Kind.TEXT: _text,
     Kind.NAME: _name,
@@ -283,4 +309,7 @@ _READERS: Mapping[Kind, Callable[[Key, Any, Surroundings], Any]] = {
     Kind.MATCH: _match,
     Kind.RULE_PATH: _rule_path,
     Kind.OPERATION: _operation,
+    Kind.TABLES: _tables,
+    Kind.MAPPING: _mapping,
+    Kind.COLUMNS: _columns,
 }

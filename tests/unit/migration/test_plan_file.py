@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from migration.core import plan_keys
+from migration.core import plan_keys, plan_slice_keys
 from migration.core.plan import (
     EvidenceSettings,
     FacadeSettings,
@@ -21,7 +21,7 @@ from migration.core.plan import (
     Service,
 )
 from migration.core.plan_check import default_of
-from migration.core.plan_keys import Table
+from migration.core.plan_key import Table
 from migration.core.plan_values import Surroundings
 from migration.errors import PlanError, Problem
 from migration.plan_file import load_plan, plan_schema
@@ -217,7 +217,7 @@ ARGUMENTS: dict[str, Any] = {
         (plan_keys.FLAGS, FlagSettings),
         (plan_keys.EVIDENCE, EvidenceSettings),
         (plan_keys.FACADE, FacadeSettings),
-        (plan_keys.ROUTE, Route),
+        (plan_slice_keys.ROUTE, Route),
     ],
     ids=lambda value: getattr(value, "header", ""),
 )

@@ -99,9 +99,6 @@ from tests.unit.migration.plan_texts import HEAD, ROUTE, RULE, SLICE, problems
         pytest.param(
             HEAD + '[services.Caps]\nurl = "http://a"', ["services.Caps: 'Caps' is no name"], id="name"
         ),
-        pytest.param(
-            HEAD + SLICE.replace("import", "sync"), ["plan.toml:8: data = 'sync' is not built yet"], id="sync"
-        ),
         pytest.param(HEAD + SLICE.replace('"t"', '""'), ["owner: needs a text"], id="owner"),
         pytest.param(HEAD + SLICE.replace('"catalog"', '"catlog"'), ["did you mean catalog?"], id="service"),
         pytest.param(HEAD + "[slices]\ncatalog = 1", ["slices.catalog is no table"], id="slice"),

@@ -1,0 +1,35 @@
+"""Looks into the Python file of a mapping without running it: the facade checks plans too."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+
+def mapping_problem(path: str, name: str) -> str | None:
+    """Why the file at `path` binds no `name` at its top level, as `what; cure`; None when it does."""
+    try:
+        tree = ast.parse(Path(path).read_bytes(), path)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        return f"{path} cannot be read ({reason}); create it, or correct the path"
+    except (SyntaxError, ValueError) as error:
+        return f"{path} is no Python: {error}; correct it"
+    if name in {bound for node in tree.body for bound in _bound(node)}:
+        return None
+    return f"{path} defines no {name!r}; name an object of it that has forward and backward"
+
+
+def _bound(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [(alias.asname or alias.name).partition(".")[0] for alias in node.names]
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return [
+        inner.id
+        for one in targets
+        if one is not None
+        for inner in ast.walk(one)
+        if isinstance(inner, ast.Name)
+    ]
