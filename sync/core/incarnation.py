@@ -1,0 +1,101 @@
+"""Is the authority's database still the one whose commits we applied? A lost tail is noticed here.
+
+What tells (measured): a crash with asynchronous commit changes no id, a restored SQLite file neither; so
+beside the database's identity we compare what the follower remembers with what the authority knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sync.ports import Incarnation, Seen
+
+
+class Life(StrEnum):
+    """What became of the authority's database since the follower last looked."""
+
+    SAME = "same"
+    LOST_TAIL = "lost tail"  # commits that we have applied are not there
+    RESTORED = "restored"  # another past: the same number names another row
+    FAILED_OVER = "failed over"  # another server, or another timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What it is, and the sentence with the cure ("" when nothing happened)."""
+
+    life: Life
+    sentence: str = ""
+
+    @property
+    def stop(self) -> bool:
+        """Whether the slice has to stop until a person has looked."""
+        return self.life is not Life.SAME
+
+
+CURE = (
+    "the slice stops, because going on would overwrite what the follower still has: `strangler sync status` "
+    "lists it; `strangler sync accept SLICE` begins a new epoch and verifies everything"
+)
+
+
+def look(seen: Seen, now: Incarnation, nonce: str | None, remembered: str = "") -> Verdict:
+    """Judge what the authority says `now` by what the follower has `seen`.
+
+    `nonce`: of the authority's outbox row `seen.acked_seq`, where acknowledged rows are kept ("" when it is
+    gone), else None. `remembered`: the identity that was noted for this database ("" if none was).
+    A follower may be one round ahead: the acknowledgement is committed after the round.
+    """
+    if now.last_seq < seen.acked_seq:
+        return Verdict(
+            Life.LOST_TAIL,
+            f"the authority's outbox ends at {now.last_seq}, and {seen.acked_seq} was applied already: its "
+            f"database lost commits; {CURE}",
+        )
+    if 0 <= now.round < seen.round - 1:
+        return Verdict(
+            Life.LOST_TAIL,
+            f"the authority knows of round {now.round}, and the follower of round {seen.round}: the "
+            f"authority's database lost commits; {CURE}",
+        )
+    if nonce is not None and seen.acked_seq and nonce != seen.acked_nonce:
+        return Verdict(
+            Life.RESTORED,
+            f"row {seen.acked_seq} of the authority's outbox is not the one that was applied: its database "
+            f"was restored, or the outbox was emptied by hand; {CURE}",
+        )
+    if remembered and remembered != now.identity:
+        return Verdict(
+            Life.FAILED_OVER,
+            f"the authority's database was {remembered} and is {now.identity}: a failover or a restore, which "
+            f"may have lost its last commits; {CURE}",
+        )
+    return Verdict(Life.SAME)
+
+
+def judge(seen: Seen, now: Incarnation, nonce: str | None, remembered: str = "") -> str:
+    """The sentence that stops the slice, or ""."""
+    return look(seen, now, nonce, remembered).sentence
+
+
+def unannounced(seen: Seen, now: Incarnation) -> bool:
+    """Whether the follower's last round never reached the authority (a crash between the two commits).
+
+    It has to be noted there before another round commits: two such crashes in a row look like a lost tail.
+    """
+    return 0 <= now.round < seen.round
+
+
+def stale_authority(epoch: int, lease_epoch: int) -> str:
+    """Why this side cannot be the authority: its own lease row knows a later epoch than its authority row.
+
+    A side opens by storing its epoch in its lease row, and as a follower it stores the other side's. So an
+    authority whose lease is ahead of it was followed by an epoch of the other side that is gone there.
+    """
+    if lease_epoch <= epoch:
+        return ""
+    return (
+        f"this side is the authority by its row (epoch {epoch}), but has applied rounds of epoch "
+        f"{lease_epoch}: the other side was open then, and its database has been restored since; {CURE}"
+    )
