@@ -1,0 +1,56 @@
+"""A key as text, the same wherever it is spelled: by a trigger of either engine, or here.
+
+The text is a JSON array of the key's values (`[17]`, `["6f0d…"]`, `[17,"de"]`), a UUID in its usual form.
+That text cannot say whether `"6f0d6f0c-59c3-…"` was a UUID or a string that looks like one, and the two sides
+of a slice may well differ in this (`uuid` here, `varchar(36)` there). So every key that crosses a port is in
+*normal form*: what reads as a UUID in its usual form is a UUID. Then text and key are one to one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sync.core.values import Key
+
+_USUAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_UUID_LENGTH = 36
+# What SQLite's json_array() writes: no spaces, nothing escaped that need not be.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str).encode
+_decode = json.JSONDecoder().decode
+
+
+def text(key: Key) -> str:
+    """The canonical text: `parse(text(key)) == key` for every key in normal form."""
+    if len(key) == 1 and type(key[0]) is int:
+        return f"[{key[0]}]"  # nearly all keys, and several times faster
+    return _encode(key)
+
+
+def parse(spelled: str) -> Key:
+    """The key in normal form; ValueError for what is no key: a NULL, a fraction, a nested value."""
+    values = _decode(spelled)
+    if not isinstance(values, list) or not values:
+        raise ValueError(f"{spelled} is not the text of a key: it should be a JSON array of its values")
+    return normal(values)
+
+
+def normal(values: Iterable[Any]) -> Key:
+    """The key with these values, in normal form; ValueError when one is no key's value."""
+    return tuple(map(_normal, values))
+
+
+def of(row: Mapping[str, Any], columns: Sequence[str]) -> Key:
+    """The key of `row`, in normal form; KeyError when a column is missing."""
+    return normal([row[column] for column in columns])
+
+
+def _normal(value: Any) -> int | str | uuid.UUID:
+    if type(value) is int or isinstance(value, uuid.UUID):
+        return value
+    if isinstance(value, str):
+        return uuid.UUID(value) if len(value) == _UUID_LENGTH and _USUAL(value) else value
+    raise ValueError(f"{value!r} cannot be part of a key: a key holds integers, text and UUIDs")
