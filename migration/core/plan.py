@@ -218,6 +218,26 @@ class FacadeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentitySettings:
+    """How logins become tokens: by asking the monolith at `introspect`, or by reading its `cookie` here.
+
+    `services` that get one, none named: all; `cache` and `timeout` seconds; `sessions` kept in each worker.
+    """
+
+    cookie: str = "session"
+    introspect: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    cookie_secret: str | None = field(default=None, repr=False)
+    subject: str = "_user_id"
+    csrf: str = "csrf_token"
+    cart: str = "cart_id"
+    services: tuple[str, ...] = ()
+    cache: float = 5.0
+    timeout: float = 2.0
+    sessions: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that is declared, with defaults filled in; `hash` identifies its text.
 
@@ -235,6 +255,7 @@ class Plan:
     facade: FacadeSettings
     slices: Mapping[str, Slice]
     state_dir: str = ".strangler"
+    identity: IdentitySettings | None = None
     warnings: tuple[Problem, ...] = ()
 
     @property

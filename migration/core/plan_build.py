@@ -22,6 +22,7 @@ from migration.core.plan import (
 )
 from migration.core.plan_check import Document, Findings, Values, check_included, read_table, tables_of
 from migration.core.plan_entities import Databases
+from migration.core.plan_identity import build_identity
 from migration.core.plan_key import check_name
 from migration.core.plan_outside import Outside
 from migration.core.plan_pairs import check_forms
@@ -30,8 +31,8 @@ from migration.core.plan_values import Surroundings
 from migration.core.toml_lines import Path
 from migration.errors import PlanError
 
-TOP_TABLES = ("legacy", "services", "key", "flags", "ledger", "evidence", "facade", "slices")
-MAIN_ONLY = ("include", "state_dir", "legacy", "key", "flags", "ledger", "evidence", "facade")
+TOP_TABLES = ("legacy", "services", "key", "flags", "ledger", "evidence", "facade", "identity", "slices")
+MAIN_ONLY = ("include", "state_dir", "legacy", "key", "flags", "ledger", "evidence", "facade", "identity")
 # struct sockaddr_un holds 108 bytes on Linux, the closing NUL included (unix(7)); 104 on the BSDs.
 SOCKET_PATH_MAX = 103
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})  # noqa: S104 - compared, never bound
@@ -59,6 +60,7 @@ def build_plan(path: str, documents: Sequence[Document], around: Surroundings, o
     check_forms(slices, shapes.placed, found)
     _check_facade(main, facade, single["legacy"], services, found)
     _check_flags(main, single["flags"], found)
+    identity = build_identity(main, services, found)
     if found.problems:
         raise PlanError(found.problems)
     return Plan(
@@ -73,6 +75,7 @@ def build_plan(path: str, documents: Sequence[Document], around: Surroundings, o
         facade=FacadeSettings(**facade),
         slices=MappingProxyType(slices),
         state_dir=top["state_dir"],
+        identity=identity,
         warnings=tuple(found.warnings),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from migration.core.plan_identity import IDENTITY
 from migration.core.plan_key import Key, Kind, Table
 from migration.core.plan_slice_keys import ENTITY, REFERENCE, ROUTE, RULE, SLICE
 
@@ -141,6 +142,7 @@ TABLES: tuple[Table, ...] = (
     LEDGER,
     EVIDENCE,
     FACADE,
+    IDENTITY,
     SLICE,
     ENTITY,
     REFERENCE,

@@ -6,6 +6,7 @@ from typing import Any
 
 from migration.core import plan_keys, plan_slice_keys
 from migration.core.conversions import CONVERSIONS
+from migration.core.plan_identity import IDENTITY
 from migration.core.plan_key import Key, Kind, Table
 from migration.core.rules import OPERATIONS
 
@@ -68,6 +69,7 @@ def schema() -> dict[str, Any]:
         "ledger": _table(plan_keys.LEDGER),
         "evidence": _table(plan_keys.EVIDENCE),
         "facade": _table(plan_keys.FACADE),
+        "identity": _table(IDENTITY),
         "slices": _map(part),
     }
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "The plan of a migration"}
