@@ -38,3 +38,7 @@ class Refused(SyncError):
 
 class PlanMismatch(SyncError):
     """The plan and the database do not fit: a table, a column or a key is not there or not as it must be."""
+
+
+class NotCaptured(SyncError):
+    """Capture is not installed on a side: nothing flows before it is."""

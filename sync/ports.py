@@ -58,6 +58,7 @@ class Seen:
     holder: str = ""
     acked_seq: int = 0
     acked_nonce: str = ""
+    identity: str = ""  # of the authority's database, see Incarnation
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ class Settled:
     round: int
     acked_seq: int
     acked_nonce: str = ""
+    identity: str = ""
     held: tuple[Held, ...] = ()  # newly quarantined, or seen again
     released: tuple[tuple[str, Key], ...] = ()  # (entity, authority's key) that leave quarantine
     progress: tuple[Progress, ...] = ()
@@ -163,12 +165,12 @@ class Snapshot(Protocol):
         """The entity's rows for those keys that exist (root row there); mapped columns only, decoded."""
         ...
 
-    def keys_after(self, entity: str, after: Key | None, limit: int) -> Sequence[Key]:
-        """The next existing keys of the entity's root table above `after`, ascending."""
+    def existing(self, entity: str, keys: Collection[Key]) -> frozenset[Key]:
+        """Which of these keys exist."""
         ...
 
-    def keys_between(self, entity: str, after: Key | None, until: Key | None) -> Sequence[Key]:
-        """The existing keys above `after` and up to `until` (None: no bound), ascending."""
+    def keys_after(self, entity: str, after: Key | None, limit: int) -> Sequence[Key]:
+        """The next existing keys of the entity's root table above `after`, ascending."""
         ...
 
 
@@ -292,6 +294,10 @@ class Session(Protocol):
         """What this follower knows of these keys of its own."""
         ...
 
+    def applied_of(self, slice_name: str, entity: str, peer_keys: Collection[Key]) -> Mapping[Key, Applied]:
+        """The same by the other side's keys."""
+        ...
+
     def peers(self, slice_name: str, entity: str, keys: Collection[Key]) -> Mapping[Key, Key]:
         """The other side's names of this side's own keys, from this side's sf_applied."""
         ...
@@ -315,6 +321,10 @@ class Session(Protocol):
 
     def refused(self, slice_name: str) -> int | None:
         """How many statements the closed fence has refused; None where the engine cannot count them."""
+        ...
+
+    def has_pending(self, slice_name: str, after_seq: int) -> bool:
+        """Whether any mark above `after_seq` is there: cheap enough to ask fifty times a second."""
         ...
 
     def pending(self, slice_name: str, after_seq: int) -> tuple[int, float | None]:

@@ -1,0 +1,222 @@
+"""What a round will do to the follower: changes, keys that wait in quarantine, what is right already."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sync.core import rounds as core
+from sync.core.rounds import Aggregates, Mapped, Named
+from sync.core.values import Applied, Change, Held, Key, Mark, Rows, Side, SliceSpec
+from sync.errors import CannotApply
+from sync.ports import RoundTransaction, Session
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one snapshot said: keys with their delete marks, rows of the authority, keys that are nowhere."""
+
+    marks: list[Mark]
+    nonce: str
+    identity: str
+    names: dict[Named, bool]
+    found: dict[str, dict[Key, Rows]] = field(default_factory=dict)
+    absent: list[Named] = field(default_factory=list)
+    held: dict[Named, Held] = field(default_factory=dict)
+    redriven: dict[Named, Held] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Draft:
+    """One attempt at a round. `refused`: keys of which the follower's database has said why not."""
+
+    spec: SliceSpec
+    source: Side
+    authority: Session
+    follower: Session
+    tx: RoundTransaction
+    reading: Reading
+    refused: Mapping[Named, str]
+    changes: list[Change] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+    waiting: set[Named] = field(default_factory=set)
+    unchanged: int = 0
+    _applied: dict[Named, Applied] = field(default_factory=dict)
+
+    def make(self, extras: Collection[Named] = ()) -> None:
+        """Decide about every key of the reading; `extras` are rows of the follower to be removed by name."""
+        for entity, keys in core.by_entity(self.reading.names).items():
+            there = self.tx.applied(entity, keys)
+            self._applied.update({(entity, peer): each for peer, each in there.items()})
+        mapped = core.map_rows(self.spec, self.source, self.reading.found)
+        errors = dict(self.refused) | mapped.poison
+        errors |= self._moved_keys(mapped) | self._shared_keys(mapped)
+        self._hold(errors)
+        self._put(mapped)
+        self._take()
+        self._remove(extras)
+
+    def ordered(self) -> list[Change]:
+        """The changes in the order in which they can be applied."""
+        return core.order(self.spec, self.changes)
+
+    def blame(self, refusal: CannotApply) -> dict[Named, str]:
+        """The refused keys by the authority's names."""
+        peers = {(each.entity, each.key): each.peer_key for each in self.changes}
+        blamed = {
+            (entity, peers[entity, key]): why  # type: ignore[index]
+            for (entity, key), why in refusal.problems.items()
+        }
+        if not blamed.keys() - self.refused.keys():
+            raise refusal  # it refuses what we no longer ask for: going on would go on for ever
+        return blamed
+
+    # -- what waits ------------------------------------------------------------------------------------
+
+    def _moved_keys(self, mapped: Mapped) -> dict[Named, str]:
+        """A key's name on the other side is for ever (the id map is a bijection)."""
+        return {
+            name: f"its key on the other side would change from {_text(known.key)} to {_text(key)}"
+            for name, (key, _) in mapped.rows.items()
+            if (known := self._applied.get(name)) is not None and known.key != key
+        }
+
+    def _shared_keys(self, mapped: Mapped) -> dict[Named, str]:
+        """Two rows of the authority must not become one row of the follower."""
+        fresh: dict[str, dict[Key, Named]] = {}
+        errors: dict[Named, str] = {}
+        for name, (key, _) in mapped.rows.items():
+            if name not in self._applied:
+                first = fresh.setdefault(name[0], {}).setdefault(key, name)
+                if first != name:
+                    errors[name] = f"{core.spelled(first)} has the same key on the other side, {_text(key)}"
+        for entity, keys in fresh.items():
+            for key, known in self.follower.applied(self.spec.name, entity, keys).items():
+                if not known.deleted and known.peer_key != keys[key][1]:
+                    taken = core.spelled((entity, known.peer_key))
+                    errors[keys[key]] = f"{taken} has the same key on the other side, {_text(key)}"
+        return errors
+
+    def _hold(self, errors: dict[Named, str]) -> None:
+        """Set aside the keys with errors, their aggregates, and what needs them by foreign key."""
+        if not errors and not self.reading.held:
+            return
+        names = self.reading.names
+        aggregates = Aggregates({name: self._root(name) for name in names}, names)
+        held_roots = {(each.root_entity, each.root_key) for each in self.reading.held.values()}
+        self.waiting = aggregates.with_all_of(errors)
+        self.waiting |= {
+            name for name, root in aggregates.roots.items() if root in held_roots or name in self.reading.held
+        }
+        waits = self._held_by_reference()
+        self.waiting &= set(names) | set(errors)
+        for each in aggregates.hold(sorted(self.waiting, key=repr), errors, waits):
+            self.held.append(self._seen_before(each))
+
+    def _held_by_reference(self) -> dict[Named, Named]:
+        """Rows that refer to one that waits and has never been applied, found until there are no more."""
+        waits: dict[Named, Named] = {}
+        missing = {name for name in (*self.reading.held, *self.waiting) if not self._is_applied(name)}
+        grown = True
+        while grown:
+            grown = False
+            for name, target in core.needed(self.spec, self.source, self.reading.found):
+                never = target in missing or (target in self.waiting and not self._is_applied(target))
+                if never and name not in self.waiting:
+                    self.waiting.add(name)
+                    waits[name] = target
+                    grown = True
+        return waits
+
+    def _seen_before(self, each: Held) -> Held:
+        """Keep what quarantine knew of the key: its error, that it was deleted, how often it was tried."""
+        name = (each.entity, each.key)
+        known = self.reading.held.get(name)
+        if known is not None:
+            return dataclasses.replace(
+                known, deleted=known.deleted or each.deleted, error=each.error or known.error
+            )
+        again = self.reading.redriven.get(name)
+        if again is None:
+            return each
+        return dataclasses.replace(
+            each, deleted=each.deleted or again.deleted, since=again.since, tries=again.tries + 1
+        )
+
+    def _is_applied(self, name: Named) -> bool:
+        known = self._applied.get(name) or self.tx.applied(name[0], [name[1]]).get(name[1])
+        return known is not None and not known.deleted
+
+    def _root(self, name: Named) -> Named:
+        return core.root_of(name, self._owner)
+
+    def _owner(self, name: Named) -> Named | None:
+        rows = self.reading.found.get(name[0], {}).get(name[1])
+        if rows is not None:
+            return core.owner_of(self.spec, self.source, name, rows)
+        known = self._applied.get(name)
+        if known is None or self.spec.entity(name[0]).parent is None:
+            return None
+        # The row is gone from the authority: the follower still knows whose it was.
+        theirs = self.tx.rows(name[0], [known.key]).get(known.key)
+        owner = core.owner_of(self.spec, self.source.other, name, theirs)
+        if owner is None:
+            return None
+        peer = self.follower.applied(self.spec.name, owner[0], [owner[1]]).get(owner[1])
+        return None if peer is None else (owner[0], peer.peer_key)
+
+    # -- what changes ----------------------------------------------------------------------------------
+
+    def _put(self, mapped: Mapped) -> None:
+        keys = core.by_entity(
+            (name[0], key) for name, (key, _) in mapped.rows.items() if name not in self.waiting
+        )
+        before = {entity: self.tx.rows(entity, their) for entity, their in keys.items()}
+        entities = {each.name: each for each in self.spec.entities}
+        for name, (key, rows) in mapped.rows.items():
+            if name in self.waiting:
+                continue
+            known, there = self._applied.get(name), before[name[0]].get(key)
+            if known is not None and not known.deleted and core.same(entities[name[0]], rows, there):
+                self.unchanged += 1
+                continue
+            self.changes.append(Change(name[0], key, name[1], rows, there))
+
+    def _take(self) -> None:
+        """Delete what a delete mark was read for, where it is proven which row of the follower that is."""
+        gone = [
+            name
+            for name, deleted in self.reading.names.items()
+            if deleted and name not in self.waiting and name[1] not in self.reading.found.get(name[0], {})
+        ]
+        for entity, keys in core.by_entity(gone).items():
+            theirs = self._names_there(entity, keys)
+            before = self.tx.rows(entity, list(theirs.values()))
+            self.changes += [Change(entity, key, peer, None, before.get(key)) for peer, key in theirs.items()]
+
+    def _names_there(self, entity: str, keys: Iterable[Key]) -> dict[Key, Key]:
+        """The follower's keys of these keys: as applied here, else as the authority once applied them."""
+        theirs: dict[Key, Key] = {}
+        unknown: list[Key] = []
+        for key in keys:
+            known = self._applied.get((entity, key))
+            if known is None:
+                unknown.append(key)
+            elif not known.deleted:
+                theirs[key] = known.key
+        if unknown:
+            theirs.update(self.authority.peers(self.spec.name, entity, unknown))
+        return theirs
+
+    def _remove(self, extras: Collection[Named]) -> None:
+        for entity, keys in core.by_entity(extras).items():
+            before = self.tx.rows(entity, keys)
+            known = self.follower.applied(self.spec.name, entity, keys)
+            for key in keys:
+                peer = known[key].peer_key if key in known else key
+                self.changes.append(Change(entity, key, peer, None, before.get(key)))
+
+
+def _text(key: Key) -> str:
+    return "/".join(str(part) for part in key)

@@ -1,0 +1,65 @@
+"""Repair and redrive: rounds for keys that a person or verify named, ordered by the lease like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sync.core.rounds import Named
+from sync.core.values import Key
+from sync.core.verify import Kind
+from sync.ports import Mismatch
+from sync.rounds import Lane, RoundResult, Work, run_round
+from sync.verify import Verified, compare
+
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """`left`: still different afterwards. `extras`: rows that only the follower has and nobody named."""
+
+    repaired: int
+    left: tuple[Mismatch, ...]
+    extras: tuple[Mismatch, ...]
+
+
+def repair(lane: Lane, chosen: Collection[Mismatch], *, remove_extras: bool = False) -> Repaired:
+    """Settle proven differences from the authority, then look again at each.
+
+    A row that only the follower has is removed when `remove_extras` says so, for it may be the last copy.
+    """
+    extras = [each for each in chosen if each.kind == Kind.EXTRA.value]
+    others = [each for each in chosen if each.kind != Kind.EXTRA.value]
+    left: list[Mismatch] = []
+    for at in range(0, len(others), _AT_ONCE):
+        left += _settle(lane, others[at : at + _AT_ONCE])
+    if remove_extras and extras:
+        names = [(each.entity, each.key) for each in extras]
+        run_round(lane, Work(extras=names, gone=tuple(names)))
+    kept = () if remove_extras else tuple(extras)
+    return Repaired(len(chosen) - len(left) - len(kept), tuple(left), kept)
+
+
+def redrive(lane: Lane, chosen: Collection[Named] = ()) -> RoundResult:
+    """Try what is in quarantine again (all of it, or the named keys with what waits for them)."""
+    return run_round(lane, Work(redrive=tuple(chosen)))
+
+
+def _settle(lane: Lane, wrong: Collection[Mismatch]) -> list[Mismatch]:
+    keys = {(each.entity, _authority_key(lane, each)): each for each in wrong}
+    run_round(lane, Work(keys=list(keys)))
+    left: list[Mismatch] = []
+    for entity in lane.spec.entities:
+        mine = {key: each.key for (name, key), each in keys.items() if name == entity.name}
+        if mine:
+            looked: Verified = compare(lane, entity, mine)
+            left += looked.found
+            lane.follower.keep_mismatches(lane.spec.name, looked.found, looked.gone)
+    return left
+
+
+def _authority_key(lane: Lane, each: Mismatch) -> Key:
+    # Without an applied row the mismatch carries the authority's own key.
+    peers = lane.follower.peers(lane.spec.name, each.entity, [each.key])
+    return next(iter(peers.values()), each.key)

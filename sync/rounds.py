@@ -1,0 +1,243 @@
+"""One round of the relay: one snapshot of the authority, settled on the follower in one transaction.
+
+The order of the steps is design: lease, authority rows, table locks, stamp, snapshot, apply, acknowledge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from sync.core import incarnation
+from sync.core import rounds as core
+from sync.core.authority import may_round
+from sync.core.rounds import Named
+from sync.core.values import Held, Side, SliceSpec
+from sync.draft import Draft, Reading
+from sync.errors import CannotApply, Overtaken, SliceStopped
+from sync.ports import Mismatch, Progress, RoundTransaction, Session, Settled, Snapshot
+
+ROUND_LIMIT = 5000  # marks a round: on two shared cores about half a second of work, and no more
+_PULLS = 16  # generations of parents that a part of a large set may pull in
+
+Step = Callable[[str], None]
+
+
+def _no_step(_name: str) -> None:
+    """Tests that kill at a step give their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One direction of one slice at one epoch, with a session on either side."""
+
+    spec: SliceSpec
+    source: Side
+    epoch: int
+    holder: str
+    authority: Session
+    follower: Session
+    acks_on_follower: bool  # the authority's outbox keeps what is acknowledged (SQLite has one writer)
+    step: Step = _no_step
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a round settles beside what is pending.
+
+    `keys`: of the authority. `redrive`: those in quarantine too (None: none, empty: all). `extras`: rows
+    of the follower, by its keys, that a person named for removal (or the first backfill found).
+    """
+
+    keys: Collection[Named] = ()
+    redrive: Collection[Named] | None = None
+    extras: Collection[Named] = ()
+    limit: int = ROUND_LIMIT
+    progress: tuple[Progress, ...] = ()
+    found: tuple[Mismatch, ...] = ()
+    gone: tuple[Named, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RoundResult:
+    """`pending`: there may be more than this round could take; `absent` were asked for in vain."""
+
+    number: int
+    marks: int = 0
+    put: int = 0
+    taken: int = 0
+    unchanged: int = 0
+    held: tuple[Held, ...] = ()
+    absent: tuple[Named, ...] = ()
+    pending: bool = False
+
+
+def run_round(lane: Lane, work: Work | None = None) -> RoundResult:
+    """Settle what is pending, and `work`. Raises Overtaken, Busy (nothing done), SliceStopped, …"""
+    work = work or Work()
+    lane.step("round.enter")
+    with lane.follower.begin_round(lane.spec.name, lane.holder, lane.epoch) as tx:
+        lane.step("round.entered")
+        _check_rows(lane, tx)
+        with lane.authority.snapshot(lane.spec.name) as view:
+            lane.step("round.snapshot")
+            _check_life(lane, tx, view)
+            reading = _read(lane, tx, view, work)
+            unannounced = incarnation.unannounced(tx.seen, view.incarnation)
+        if unannounced:
+            # A crash between our two commits; a second one before this is noted would look like a lost tail.
+            lane.authority.acknowledge(lane.spec.name, (), tx.seen.round, tx.seen.acked_seq)
+        number = tx.seen.round + 1
+        result, settled = _settle(lane, tx, reading, work, number)
+        lane.step("round.applied")
+        tx.commit()
+    lane.step("round.committed")
+    lane.authority.acknowledge(lane.spec.name, reading.marks, number, settled.acked_seq)
+    lane.step("round.acknowledged")
+    return result
+
+
+def _check_rows(lane: Lane, tx: RoundTransaction) -> None:
+    row = lane.authority.authority(lane.spec.name)
+    why = may_round(tx.authority, tx.seen.epoch, row, lane.epoch)
+    if why:
+        raise Overtaken(f"{lane.spec.name}: {why}")
+
+
+def _check_life(lane: Lane, tx: RoundTransaction, view: Snapshot) -> None:
+    name = lane.spec.name
+    if not view.stamp.whole:
+        raise SliceStopped(
+            f"{name}: tables or triggers of the {lane.source} side are not as capture left them (a migration "
+            f"ran?); look at them, then: strangler capture install {name}"
+        )
+    nonce = view.nonce(tx.seen.acked_seq) if lane.acks_on_follower else None
+    why = incarnation.judge(tx.seen, view.incarnation, nonce, tx.seen.identity)
+    if why:
+        raise SliceStopped(f"{name}: {why}")
+
+
+def _after(lane: Lane, tx: RoundTransaction) -> int:
+    return tx.seen.acked_seq if lane.acks_on_follower else 0
+
+
+def _read(lane: Lane, tx: RoundTransaction, view: Snapshot, work: Work) -> Reading:
+    after = _after(lane, tx)
+    marks = list(view.pending(after, work.limit))
+    nonce = view.nonce(marks[-1].seq) if marks and lane.acks_on_follower else ""
+    reading = Reading(marks, nonce, view.incarnation.identity, core.marked(lane.spec, lane.source, marks))
+    reading.held = {(each.entity, each.key): each for each in tx.held()}
+    _redrive(reading, work)
+    asked = {name for name in work.keys if name not in reading.names}
+    reading.names.update(dict.fromkeys(asked, False))
+    _find(view, reading, reading.names)
+    _look_for_delete_marks(lane, view, reading, asked, after)
+    _pull_parents(lane, tx, view, reading)
+    return reading
+
+
+def _redrive(reading: Reading, work: Work) -> None:
+    """Take keys out of quarantine into this round, with everything that waits for them."""
+    if work.redrive is None:
+        return
+    chosen = set(work.redrive) or set(reading.held)
+    roots = {(each.root_entity, each.root_key) for name, each in reading.held.items() if name in chosen}
+    words = {core.spelled(name) for name in chosen}
+    for name, each in list(reading.held.items()):
+        if name in chosen or (each.root_entity, each.root_key) in roots or each.waits_for in words:
+            reading.names[name] = reading.names.get(name, False) or each.deleted
+            reading.redriven[name] = reading.held.pop(name)
+
+
+def _find(view: Snapshot, reading: Reading, names: Collection[Named]) -> None:
+    for entity, keys in core.by_entity(names).items():
+        reading.found.setdefault(entity, {}).update(view.rows(entity, keys))
+
+
+def _look_for_delete_marks(
+    lane: Lane, view: Snapshot, reading: Reading, asked: Collection[Named], after: int
+) -> None:
+    """Absent is not deleted: without a mark that says so, nobody touched the key, or we cannot see it."""
+    for entity, keys in core.by_entity(core.unseen(reading.names, reading.found)).items():
+        root = lane.spec.entity(entity).root(lane.source).name
+        said = view.pending_among(root, keys, after)
+        for key in keys:
+            name = (entity, key)
+            if said.get(key):
+                reading.names[name] = True
+            elif name in asked:
+                reading.absent.append(name)
+                del reading.names[name]
+            else:
+                raise _blind(lane, name)
+
+
+def _blind(lane: Lane, name: Named) -> SliceStopped:
+    return SliceStopped(
+        f"{lane.spec.name}: {core.spelled(name)} was touched, was not deleted, and cannot be seen on the "
+        f"{lane.source} side (row level security? a table rewritten or detached?); nothing was applied. "
+        f"Make it visible to sync's role, then: strangler capture audit {lane.spec.name}"
+    )
+
+
+def _pull_parents(lane: Lane, tx: RoundTransaction, view: Snapshot, reading: Reading) -> None:
+    """A part of a large set may name a child before its parent: the parent comes along."""
+    fresh = reading.found
+    for _ in range(_PULLS):
+        wanted = {
+            target for _, target in core.needed(lane.spec, lane.source, fresh) if target not in reading.names
+        }
+        for entity, keys in core.by_entity(wanted).items():
+            there = tx.applied(entity, keys)
+            wanted -= {(entity, key) for key, each in there.items() if not each.deleted}
+        if not wanted:
+            return
+        fresh = {entity: dict(view.rows(entity, keys)) for entity, keys in core.by_entity(wanted).items()}
+        for entity, rows in fresh.items():
+            reading.found.setdefault(entity, {}).update(rows)
+            reading.names.update({(entity, key): False for key in rows})
+
+
+def _settle(
+    lane: Lane, tx: RoundTransaction, reading: Reading, work: Work, number: int
+) -> tuple[RoundResult, Settled]:
+    """Apply what can be applied. Keys that the follower's database refuses wait with their aggregates."""
+    refused: dict[Named, str] = {}
+    while True:
+        draft = Draft(lane.spec, lane.source, lane.authority, lane.follower, tx, reading, refused)
+        draft.make(work.extras)
+        settled = _settled(tx, reading, work, draft, number)
+        try:
+            tx.apply(draft.ordered(), settled)
+        except CannotApply as refusal:
+            refused |= draft.blame(refusal)
+            continue
+        return _result(draft, reading, work, number), settled
+
+
+def _settled(tx: RoundTransaction, reading: Reading, work: Work, draft: Draft, number: int) -> Settled:
+    acked = core.upto(reading.marks, tx.seen.acked_seq)
+    return Settled(
+        round=number,
+        acked_seq=acked,
+        acked_nonce=reading.nonce if reading.marks else tx.seen.acked_nonce,
+        held=tuple(draft.held),
+        released=tuple(name for name in reading.redriven if name not in draft.waiting),
+        identity=reading.identity,
+        progress=work.progress,
+        mismatches=work.found,
+        settled=work.gone,
+    )
+
+
+def _result(draft: Draft, reading: Reading, work: Work, number: int) -> RoundResult:
+    return RoundResult(
+        number,
+        marks=len(reading.marks),
+        put=sum(1 for each in draft.changes if each.rows is not None),
+        taken=sum(1 for each in draft.changes if each.rows is None),
+        unchanged=draft.unchanged,
+        held=tuple(draft.held),
+        absent=tuple(reading.absent),
+        pending=len(reading.marks) >= work.limit,
+    )
