@@ -1,0 +1,92 @@
+"""Install, audit and remove capture and fence on both sides of a slice; abandoning leaves nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sync.core.audit import Finding
+from sync.core.values import Authority, Phase, Side
+from sync.errors import Refused
+from sync.ports import Pair
+from sync.relay import Sessions
+
+# Legacy is the authority of every slice that nobody has flipped yet.
+FIRST = {Side.LEGACY: Authority(1, Phase.OPEN), Side.EXTRACTED: Authority(0, Phase.CLOSED)}
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """The findings of each side; `fatal` ones refuse to install or to flip."""
+
+    findings: dict[Side, tuple[Finding, ...]]
+
+    @property
+    def fatal(self) -> tuple[Finding, ...]:
+        """Those that refuse."""
+        return tuple(each for found in self.findings.values() for each in found if each.fatal)
+
+
+def script(both: Sessions) -> dict[Side, str]:
+    """The statements that `install` would run, a side each, for whoever guards the database."""
+    name = both.pair.spec.name
+    return {side: both.on(side).script(name, FIRST[side]) for side in Side}
+
+
+def audit(both: Sessions) -> Audited:
+    """Every known hole of both sides, and of the two beside each other."""
+    name = both.pair.spec.name
+    found = {side: tuple(both.on(side).audit(name)) for side in Side}
+    found[Side.EXTRACTED] += tuple(_between(both.pair, both))
+    return Audited(found)
+
+
+def _between(pair: Pair, both: Sessions) -> Iterable[Finding]:
+    """What neither side can see alone: a table of one side that two entities would write."""
+    if pair.legacy.describe() == pair.extracted.describe():
+        yield Finding(
+            "one database",
+            pair.extracted.describe(),
+            "both sides of the slice are the same database",
+            "give the service a database of its own (another schema does not do: the fence is per side)",
+        )
+
+
+def install(both: Sessions) -> Audited:
+    """Audit, then install on the follower first, so that it is closed before anything flows. Idempotent.
+
+    Refused when the audit finds a hole: nothing has been installed then.
+    """
+    name = both.pair.spec.name
+    audited = audit(both)
+    if audited.fatal:
+        holes = "\n".join(f"  {each}" for each in audited.fatal)
+        raise Refused(f"{name}: capture would miss writes, so it is not installed:\n{holes}")
+    for side in (Side.EXTRACTED, Side.LEGACY):
+        session = both.on(side)
+        session.install(name, FIRST[side])
+        session.restamp(name)
+    return audited
+
+
+def remove(
+    both: Sessions, *, everything: bool, accept_authority: bool = False
+) -> dict[Side, tuple[str, ...]]:
+    """Drop the triggers of both sides; with `everything` all of the slice's objects and rows too.
+
+    Refused while the service is the authority, because legacy's copy would be stale from then on without
+    anybody being told; `accept_authority` is for a slice whose legacy side is retired.
+    """
+    name = both.pair.spec.name
+    row = both.on(Side.EXTRACTED).authority(name)
+    if (
+        row is not None
+        and row.phase is not Phase.CLOSED
+        and row.phase is not Phase.ABORTED
+        and not accept_authority
+    ):
+        raise Refused(
+            f"{name}: the extracted side is {row.phase} (epoch {row.epoch}), legacy would go stale unseen; "
+            f"first: strangler flip {name} --to legacy"
+        )
+    return {side: tuple(both.on(side).remove(name, everything=everything)) for side in Side}
