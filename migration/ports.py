@@ -13,7 +13,9 @@ from typing import Protocol
 
 from migration.core.effective import RouteState
 from migration.core.flags import FlagState
-from migration.core.stages import ReadStage
+from migration.core.plan import Side
+from migration.core.slice_state import Seat, SlicePhase, SliceState
+from migration.core.stages import ReadStage, WriteStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,43 @@ class Ledger(Protocol):
         """Set the row if it still has `expected_version`; row and audit in one transaction."""
         ...
 
+    def slices(self) -> Mapping[str, SliceState]:
+        """The row of every slice by its name."""
+        ...
+
+    def ensure_slices(self, names: Iterable[str]) -> None:
+        """Add a row at write stage legacy for each slice that has none."""
+        ...
+
+    def change_slice(
+        self,
+        slice_name: str,
+        expected_version: int,
+        *,
+        write_stage: WriteStage,
+        authority: Side,
+        epoch: int,
+        phase: SlicePhase,
+        hold_until: float,
+        audit: AuditEntry,
+    ) -> SliceState:
+        """Set a slice's row if it still has `expected_version`; row and audit in one transaction."""
+        ...
+
+    def take_seat(self, seat: Seat) -> None:
+        """Say what a facade has taken of a slice; replaces what it said before. `version` stays."""
+        ...
+
+    def seats(self, slice_name: str) -> list[Seat]:
+        """What the facades have said of a slice, also those that are gone by now."""
+        ...
+
+    def leave_seats(self, facade: str) -> None:
+        """A facade ends."""
+        ...
+
     def record(self, audit: AuditEntry, route: str = "") -> None:
-        """Write an audit line that changes no row."""
+        """Write an audit line that changes no row; `route` may be a slice's name."""
         ...
 
     def audit(self, limit: int, route: str | None = None) -> list[AuditRow]:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from migration.adapters import ledger_slices
 from migration.adapters import ledger_tables as tables
+from migration.adapters.ledger_audit import append, audit_row
+from migration.adapters.ledger_schema import create_tables, lacks_tables
 from migration.adapters.sql_engine import open_engine, sqlite_path, transaction
 from migration.core.effective import RouteState
 from migration.core.ledger_rows import changed, row_values
-from migration.core.stages import ReadStage
+from migration.core.plan import Side
+from migration.core.slice_state import Seat, SlicePhase, SliceState, changed_slice, slice_values
+from migration.core.stages import ReadStage, WriteStage
 from migration.errors import LedgerError
 from migration.ports import AuditEntry, AuditRow
 
@@ -46,6 +48,7 @@ class SqlLedger:
             raise LedgerError(
                 f"the ledger {self._name} has schema {schema}, this program knows {known}; use its own"
             )
+        self._upgrade()
 
     def routes(self) -> Mapping[str, RouteState]:
         """Every row by its route's id."""
@@ -96,14 +99,73 @@ class SqlLedger:
             )
             table = tables.ROUTE_STATE
             connection.execute(table.update().where(table.c.route == route).values(row_values(after)))
-            _append(connection, audit, route, row_values(before), row_values(after), version)
+            append(connection, audit, route, row_values(before), row_values(after), version)
         return after
+
+    def slices(self) -> Mapping[str, SliceState]:
+        """The row of every slice by its name."""
+        with self._transaction() as connection:
+            return ledger_slices.read_slices(connection)
+
+    def ensure_slices(self, names: Iterable[str]) -> None:
+        """Add a row at write stage legacy for each slice that has none."""
+        known = self.slices()
+        missing = [name for name in dict.fromkeys(names) if name not in known]
+        if missing:
+            with self._transaction(writes=True) as connection:
+                ledger_slices.add_slices(connection, missing)
+                connection.execute(tables.NEXT_VERSION)
+
+    def change_slice(
+        self,
+        slice_name: str,
+        expected_version: int,
+        *,
+        write_stage: WriteStage,
+        authority: Side,
+        epoch: int,
+        phase: SlicePhase,
+        hold_until: float,
+        audit: AuditEntry,
+    ) -> SliceState:
+        """Set a slice's row if it still has `expected_version`; row and audit in one transaction."""
+        with self._transaction(writes=True) as connection:
+            version = connection.execute(tables.NEXT_VERSION).scalar_one()  # first, as in `change`
+            before = ledger_slices.read_slice(connection, slice_name)
+            after = changed_slice(
+                slice_name,
+                before,
+                expected_version,
+                write_stage=write_stage,
+                authority=authority,
+                epoch=epoch,
+                phase=phase,
+                hold_until=hold_until,
+            )
+            ledger_slices.write_slice(connection, after)
+            append(connection, audit, slice_name, slice_values(before), slice_values(after), version)
+        return after
+
+    def take_seat(self, seat: Seat) -> None:
+        """Say what a facade has taken of a slice."""
+        with self._transaction(writes=True) as connection:
+            ledger_slices.write_seat(connection, seat)
+
+    def seats(self, slice_name: str) -> list[Seat]:
+        """What the facades have said of a slice."""
+        with self._transaction() as connection:
+            return ledger_slices.read_seats(connection, slice_name)
+
+    def leave_seats(self, facade: str) -> None:
+        """A facade ends."""
+        with self._transaction(writes=True) as connection:
+            connection.execute(tables.LEAVE_SEATS, {"facade": facade})
 
     def record(self, audit: AuditEntry, route: str = "") -> None:
         """Write an audit line that changes no row."""
         with self._transaction(writes=True) as connection:
             version = connection.execute(select(tables.LEDGER.c.version)).scalar_one()
-            _append(connection, audit, route, {}, {}, version)
+            append(connection, audit, route, {}, {}, version)
 
     def audit(self, limit: int, route: str | None = None) -> list[AuditRow]:
         """The last `limit` lines, newest first."""
@@ -112,7 +174,7 @@ class SqlLedger:
             query = query.where(tables.AUDIT.c.route == route)
         with self._transaction() as connection:
             rows = connection.execute(query).mappings().all()
-        return [_audit_row(dict(row)) for row in rows]
+        return [audit_row(dict(row)) for row in rows]
 
     def version(self) -> int:
         """Grows with each change of any row."""
@@ -151,9 +213,16 @@ class SqlLedger:
         engine = open_engine(url, create=True)
         try:
             with self._mapped(), transaction(engine, writes=True) as connection:
-                _create_tables(connection)
+                create_tables(connection)
         finally:
             engine.dispose()
+
+    def _upgrade(self) -> None:
+        with self._transaction() as connection:
+            older = lacks_tables(connection)
+        if older:
+            with self._transaction(writes=True) as connection:
+                create_tables(connection)
 
     def _read_head(self) -> tuple[str, int, int]:
         with self._transaction() as connection:
@@ -191,45 +260,11 @@ class SqlLedger:
             ) from None
 
 
-def _create_tables(connection: Connection) -> None:
-    """Make what is missing; of several processes at once, one makes it and the others find it."""
-    postgresql = connection.dialect.name == "postgresql"
-    if postgresql:
-        connection.execute(tables.LOCK_SCHEMA_POSTGRESQL)
-    fresh = not inspect(connection).has_table("ledger")
-    if not fresh and connection.execute(select(tables.LEDGER.c.id)).first() is not None:
-        return
-    tables.METADATA.create_all(connection)
-    for statement in tables.APPEND_ONLY_POSTGRESQL if postgresql else tables.APPEND_ONLY_SQLITE:
-        connection.exec_driver_sql(statement)
-    head = {"id": uuid.uuid4().hex, "schema_version": tables.SCHEMA_VERSION, "version": 0}
-    connection.execute(tables.LEDGER.insert().values(head))
-
-
-def _append(
-    connection: Connection,
-    entry: AuditEntry,
-    route: str,
-    before: Mapping[str, object],
-    after: Mapping[str, object],
-    version: int,
-) -> None:
-    values = {"route": route, "before": json.dumps(before), "after": json.dumps(after), "version": version}
-    connection.execute(tables.AUDIT.insert().values({**asdict(entry), **values}))
-
-
 def _state(row: dict[str, Any]) -> RouteState:
     try:
         return RouteState(**{**row, "stage": ReadStage(row["stage"]), "hold": bool(row["hold"])})
     except ValueError as error:
         raise LedgerError(f"the ledger holds a row that contradicts itself: {error}; restore it") from None
-
-
-def _audit_row(row: dict[str, Any]) -> AuditRow:
-    names = ("actor", "action", "why", "at", "evidence", "override")
-    entry = AuditEntry(**{name: row[name] for name in names})
-    before, after = json.loads(row["before"]), json.loads(row["after"])
-    return AuditRow(row["id"], entry, row["route"], before, after, row["version"])
 
 
 def _inode(path: Path | None) -> tuple[int, int] | None:

@@ -39,6 +39,34 @@ ROUTE_STATE = Table(
     Column("version", Integer, nullable=False),
 )
 
+SLICE_STATE = Table(
+    "slice_state",
+    METADATA,
+    Column("slice", String(100), primary_key=True),
+    Column("partition", String(100), primary_key=True),
+    Column("write_stage", String(20), nullable=False),
+    Column("authority", String(20), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("phase", String(20), nullable=False),
+    Column("hold_until", Double, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+SEAT = Table(
+    "seat",
+    METADATA,
+    Column("facade", String(200), primary_key=True),
+    Column("slice", String(100), primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("phase", String(20), nullable=False),
+    Column("in_flight", Integer, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+# Younger than the first ledgers: an older one gets them when it is opened, and its programs do not mind.
+LATER = (SLICE_STATE, SEAT)
+
 AUDIT = Table(
     "audit",
     METADATA,
@@ -93,6 +121,23 @@ ADD_ROUTE = text(
            (route, stage, cap_pct, applied_pct, mirror_pct, hold, hold_reason, since, version)
        VALUES (:route, 'legacy', 0, 0, 0, false, '', 0, 0) ON CONFLICT (route) DO NOTHING"""
 )
+# Adds the row of a slice that has none.
+ADD_SLICE = text(
+    """INSERT INTO slice_state
+           (slice, partition, write_stage, authority, epoch, phase, hold_until, version)
+       VALUES (:slice, '', 'legacy', 'legacy', 1, 'steady', 0, 0) ON CONFLICT (slice, partition) DO NOTHING"""
+)
+# Says what a facade has taken of a slice.
+TAKE_SEAT = text(
+    """INSERT INTO seat (facade, slice, epoch, phase, in_flight, at, version)
+       VALUES (:facade, :slice, :epoch, :phase, :in_flight, :at, :version)
+       ON CONFLICT (facade, slice) DO UPDATE SET epoch = excluded.epoch, phase = excluded.phase,
+           in_flight = excluded.in_flight, at = excluded.at, version = excluded.version"""
+)
+# Takes away the seats of facades that were killed.
+SWEEP_SEATS = text("DELETE FROM seat WHERE at < :before")
+# Takes away the seats of a facade that ends.
+LEAVE_SEATS = text("DELETE FROM seat WHERE facade = :facade")
 # One more change; the row lock it takes lets one writer in at a time.
 NEXT_VERSION = text("UPDATE ledger SET version = version + 1 RETURNING version")
 # Takes a lease that is free, ours, or over.

@@ -10,7 +10,9 @@ from migration.core.effective import RouteState
 from migration.core.flag_edits import create_missing, set_kill, set_share
 from migration.core.flags import FlagState
 from migration.core.ledger_rows import changed, row_values
-from migration.core.stages import ReadStage
+from migration.core.plan import Side
+from migration.core.slice_state import Seat, SlicePhase, SliceState, changed_slice, slice_values
+from migration.core.stages import ReadStage, WriteStage
 from migration.errors import FlagError
 from migration.ports import AuditEntry, AuditRow
 
@@ -21,6 +23,8 @@ class MemoryLedger:
     def __init__(self) -> None:
         """Start empty."""
         self._rows: dict[str, RouteState] = {}
+        self._slices: dict[str, SliceState] = {}
+        self._seats: dict[tuple[str, str], Seat] = {}
         self._audit: list[AuditRow] = []
         self._leases: dict[str, tuple[str, float]] = {}
         self._version = 0
@@ -71,6 +75,64 @@ class MemoryLedger:
             self._version += 1
             self._append(audit, route, row_values(before), row_values(after))
             return after
+
+    def slices(self) -> Mapping[str, SliceState]:
+        """The row of every slice by its name."""
+        with self._lock:
+            return dict(self._slices)
+
+    def ensure_slices(self, names: Iterable[str]) -> None:
+        """Add a row at write stage legacy for each slice that has none."""
+        with self._lock:
+            missing = [name for name in dict.fromkeys(names) if name not in self._slices]
+            self._slices.update({name: SliceState(name) for name in missing})
+            self._version += bool(missing)
+
+    def change_slice(
+        self,
+        slice_name: str,
+        expected_version: int,
+        *,
+        write_stage: WriteStage,
+        authority: Side,
+        epoch: int,
+        phase: SlicePhase,
+        hold_until: float,
+        audit: AuditEntry,
+    ) -> SliceState:
+        """Set a slice's row if it still has `expected_version`, and write the audit line."""
+        with self._lock:
+            before = self._slices.get(slice_name)
+            after = changed_slice(
+                slice_name,
+                before,
+                expected_version,
+                write_stage=write_stage,
+                authority=authority,
+                epoch=epoch,
+                phase=phase,
+                hold_until=hold_until,
+            )
+            self._slices[slice_name] = after
+            self._version += 1
+            self._append(audit, slice_name, slice_values(before), slice_values(after))
+            return after
+
+    def take_seat(self, seat: Seat) -> None:
+        """Say what a facade has taken of a slice."""
+        with self._lock:
+            self._seats[seat.facade, seat.slice] = seat
+
+    def seats(self, slice_name: str) -> list[Seat]:
+        """What the facades have said of a slice."""
+        with self._lock:
+            found = [seat for seat in self._seats.values() if seat.slice == slice_name]
+            return sorted(found, key=lambda seat: seat.facade)
+
+    def leave_seats(self, facade: str) -> None:
+        """A facade ends."""
+        with self._lock:
+            self._seats = {key: seat for key, seat in self._seats.items() if key[0] != facade}
 
     def record(self, audit: AuditEntry, route: str = "") -> None:
         """Write an audit line that changes no row."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from migration.bootstrap import open_ledger
+from migration.core.slice_state import Seat, SlicePhase
 from migration.errors import LedgerError
 from migration.ports import Ledger
 from tests.contract.ledger_changes import A, B, change, entry
@@ -41,6 +42,11 @@ def every_call(ledger: Ledger) -> list[Callable[[], object]]:
         lambda: ledger.audit(5),
         lambda: ledger.ensure([A, B]),
         lambda: ledger.lease("x", "y", 1.0, 1.0),
+        ledger.slices,
+        lambda: ledger.ensure_slices(["orders"]),
+        lambda: ledger.seats("orders"),
+        lambda: ledger.take_seat(Seat("f", "orders", 1, SlicePhase.STEADY, 0, 1.0)),
+        lambda: ledger.leave_seats("f"),
         lambda: ledger.record(entry()),
         lambda: change(ledger, expected=0),
     ]
