@@ -20,6 +20,7 @@ from migration.core.effective import RouteState
 from migration.core.flags import FlagState, Intent
 from migration.core.gate import NO_EVIDENCE, RouteEvidence
 from migration.core.plan import Plan, Route
+from migration.core.slice_state import SliceState
 from migration.core.stages import ReadStage
 from migration.errors import LedgerConflict, LedgerError
 from migration.flag_watch import FlagWatch
@@ -125,6 +126,7 @@ class Conductor:
     def _open(self) -> Ledger:
         self._ledger = self._open_ledger()
         self._ledger.ensure(self.plan.routes)
+        self._ledger.ensure_slices(part.name for part in self.plan.slices.values() if part.data == "sync")
         return self._ledger
 
     def _drop_ledger(self) -> None:
@@ -139,17 +141,19 @@ class Conductor:
         flags = self._watch.state
         if not leads or flags is None:
             return
-        states = ledger.routes()
+        states, slices = ledger.routes(), ledger.slices()
         for route in self.plan.routes.values():
             if route.id in states:
-                self._conduct(ledger, route, states[route.id], flags)
+                self._conduct(ledger, route, states[route.id], flags, slices.get(route.slice_name))
 
-    def _conduct(self, ledger: Ledger, route: Route, state: RouteState, flags: FlagState) -> None:
+    def _conduct(
+        self, ledger: Ledger, route: Route, state: RouteState, flags: FlagState, writes: SliceState | None
+    ) -> None:
         now = self._clock()
         intent = flags.intent(route, stale=self._watch.stale)
         self._said.say(route.id, intent.problem)
         evidence = self._evidence(self.plan, route.id, now) if asks_evidence(state, intent) else NO_EVIDENCE
-        change = conduct(route, self.plan.slices[route.slice_name], state, intent, evidence, now)
+        change = conduct(route, self.plan.slices[route.slice_name], state, intent, evidence, now, writes)
         if change is not None:
             self._write(ledger, state, change, now)
 

@@ -42,6 +42,7 @@ def ask(plan: Plan, route: Route, share: int | None, now: float) -> GateCheck:
     ledger = open_ledger(plan.ledger.url, create=False)
     try:
         state = ledger.routes().get(route.id) or RouteState(route.id)
+        writes = ledger.slices().get(route.slice_name)
     finally:
         ledger.close()
     target = next_step(route, state) if share is None else share_target(state, share)
@@ -49,7 +50,7 @@ def ask(plan: Plan, route: Route, share: int | None, now: float) -> GateCheck:
         return GateCheck(route.id, "-", TOP, ())
     with Evidence(plan.evidence.url) as reader:
         told = reader.summary(plan, route.id, now)
-    judged = judge(route, plan.slices[route.slice_name], state, target, told.evidence, now)
+    judged = judge(route, plan.slices[route.slice_name], state, target, told.evidence, now, writes)
     left = soak_left(route, state, now)
     soaks = f"{left:.0f} s of {route.soak:.0f} s left" if left else "yes"
     # The next step is what `advance` takes, and that waits for the soak; a share that is named does not.

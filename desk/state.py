@@ -56,6 +56,7 @@ def make_ledger(plan: Plan) -> None:
             raise
         try:
             ledger.ensure(plan.routes)
+            ledger.ensure_slices(part.name for part in plan.slices.values() if part.data == "sync")
         finally:
             ledger.close()
         mark.touch()

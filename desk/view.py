@@ -16,6 +16,7 @@ from migration.core.flags import FlagState
 from migration.core.gate import GateResult, judge
 from migration.core.ladder import next_step, soak_left
 from migration.core.plan import Plan, Route
+from migration.core.slice_state import SliceState
 from migration.core.stages import ReadStage
 from migration.errors import FlagError, LedgerError
 from migration.ports import Ledger
@@ -35,12 +36,15 @@ def look(plan: Plan, routes: Iterable[Route], now: float) -> Look:
     flags, trouble = asyncio.run(read_flags(plan, now))
     ledger = open_ledger(plan.ledger.url, create=False)
     try:
-        states = ledger.routes()
+        states, slices = ledger.routes(), ledger.slices()
         conducted, unwritten = _is_conducted(ledger, now)
     finally:
         ledger.close()
     with Evidence(plan.evidence.url) as evidence:
-        views = tuple(_view(plan, one, states.get(one.id), flags, evidence, now) for one in routes)
+        views = tuple(
+            _view(plan, one, states.get(one.id), flags, evidence, now, slices.get(one.slice_name))
+            for one in routes
+        )
         troubles = tuple(filter(None, (trouble, unwritten, evidence.trouble)))
     return Look(views, troubles, conducted)
 
@@ -79,6 +83,7 @@ def _view(
     flags: FlagState | None,
     evidence: Evidence,
     now: float,
+    writes: SliceState | None,
 ) -> RouteView:
     state = found or RouteState(route.id)
     intent = flags.intent(route) if flags is not None else None
@@ -88,7 +93,7 @@ def _view(
     target = None if state.stage is ReadStage.LIVE else next_step(route, state)
     gate: GateResult | None = None
     if target is not None:
-        gate = judge(route, part, state, target, told.evidence, now)
+        gate = judge(route, part, state, target, told.evidence, now, writes)
     return RouteView(
         route=route,
         state=state,
@@ -100,7 +105,7 @@ def _view(
         else f"{target.stage.value} {target.pct} %"
         if target.pct
         else target.stage.value,
-        held=held(route, part, state, intent, told.evidence, now),
+        held=held(route, part, state, intent, told.evidence, now, writes),
         numbers=told.numbers,
         short=told.short,
         top_finding=told.top_finding,

@@ -155,7 +155,8 @@ async def move(
     `soak` is what the present step still waits for, where that binds; `release` lets go of a hold.
     """
     before = await _state(ledger, route)
-    gate = judge(route, part, before, target, evidence, now)
+    writes = (await asyncio.to_thread(ledger.slices)).get(part.name)
+    gate = judge(route, part, before, target, evidence, now, writes)
     gate = soak if soak is not None and gate.outcome == "pass" else gate
     if gate.outcome != "pass" and (gate.final or not person.override):
         raise GateRefused(gate, f"{route.id} stays at {_where(before)}: {gate.sentence}")

@@ -12,6 +12,7 @@ from migration.core.effective import RouteState
 from migration.core.flags import Intent
 from migration.core.gate import GateResult, RouteEvidence, Target, is_raise, judge
 from migration.core.plan import Route, Slice
+from migration.core.slice_state import SliceState
 from migration.core.stages import ReadStage
 
 # A flag changed through Unleash reaches its client API within 0.7 s (measured), a poll later it is here. What
@@ -32,9 +33,15 @@ class Change:
 
 
 def conduct(
-    route: Route, part: Slice, state: RouteState, intent: Intent | None, evidence: RouteEvidence, now: float
+    route: Route,
+    part: Slice,
+    state: RouteState,
+    intent: Intent | None,
+    evidence: RouteEvidence,
+    now: float,
+    writes: SliceState | None = None,
 ) -> Change | None:
-    """The next change of the row, or None when it stands where it should."""
+    """The next change of the row, or None when it stands where it should; `writes` as in `judge`."""
     if intent is None or state.stage is ReadStage.RETIRED:
         return None
     if intent.killed:
@@ -42,7 +49,7 @@ def conduct(
     elif not _settled(state, intent):
         return None
     else:
-        after, why = _moved(route, part, state, intent, evidence, now)
+        after, why = _moved(route, part, state, intent, evidence, now, writes)
         after = _followed(after, intent)
     if after == state:
         return None
@@ -50,7 +57,13 @@ def conduct(
 
 
 def held(
-    route: Route, part: Slice, state: RouteState, intent: Intent | None, evidence: RouteEvidence, now: float
+    route: Route,
+    part: Slice,
+    state: RouteState,
+    intent: Intent | None,
+    evidence: RouteEvidence,
+    now: float,
+    writes: SliceState | None = None,
 ) -> str | None:
     """Why the route stands below what the flags ask for, in one sentence; None when it does not."""
     if intent is None or state.stage is ReadStage.RETIRED:
@@ -64,7 +77,7 @@ def held(
     target = _wanted(state, intent)
     if target is None or target.stage is ReadStage.LIVE or not is_raise(state, target):
         return None
-    result = _gate(route, part, state, target, evidence, now)
+    result = _gate(route, part, state, target, evidence, now, writes)
     if result.outcome == "pass":
         return None
     asked = f"{intent.rollout} %" if intent.rollout else f"{intent.shadow} % mirrored"
@@ -89,23 +102,35 @@ def _wanted(state: RouteState, intent: Intent) -> Target | None:
 
 
 def _gate(
-    route: Route, part: Slice, state: RouteState, target: Target, evidence: RouteEvidence, now: float
+    route: Route,
+    part: Slice,
+    state: RouteState,
+    target: Target,
+    evidence: RouteEvidence,
+    now: float,
+    writes: SliceState | None,
 ) -> GateResult:
     if state.hold:
         reason = f" ({state.hold_reason})" if state.hold_reason else ""
         return GateResult("wait", f"on hold{reason}; strangler shift or advance releases it")
-    return judge(route, part, state, target, evidence, now)
+    return judge(route, part, state, target, evidence, now, writes)
 
 
 def _moved(
-    route: Route, part: Slice, state: RouteState, intent: Intent, evidence: RouteEvidence, now: float
+    route: Route,
+    part: Slice,
+    state: RouteState,
+    intent: Intent,
+    evidence: RouteEvidence,
+    now: float,
+    writes: SliceState | None,
 ) -> tuple[RouteState, str]:
     target = _wanted(state, intent)
     if target is None or (target.stage, target.pct) == (state.stage, state.cap_pct):
         return state, "the flags are followed"
     if not is_raise(state, target):
         return _at(state, target), f"the flags ask {intent.rollout} %, {intent.shadow} % mirrored"
-    result = _gate(route, part, state, target, evidence, now)
+    result = _gate(route, part, state, target, evidence, now, writes)
     if result.outcome != "pass":
         return state, "the flags are followed"
     return _at(state, target), result.sentence

@@ -10,6 +10,7 @@ from typing import Literal
 
 from migration.core.effective import RouteState
 from migration.core.plan import Route, Slice
+from migration.core.slice_state import SliceState
 from migration.core.stages import ReadStage, allowed, rank, refusal
 
 Outcome = Literal["pass", "fail", "wait"]
@@ -52,35 +53,62 @@ def is_raise(state: RouteState, target: Target) -> bool:
 
 
 def judge(
-    route: Route, part: Slice, state: RouteState, target: Target, evidence: RouteEvidence, now: float
+    route: Route,
+    part: Slice,
+    state: RouteState,
+    target: Target,
+    evidence: RouteEvidence,
+    now: float,
+    writes: SliceState | None = None,
 ) -> GateResult:
-    """May `route` go from `state` to `target` at `now`? (epoch seconds)"""
+    """May `route` go from `state` to `target` at `now`? (epoch seconds)
+
+    `writes` is the ledger's row of the slice, where its data is `sync`; None: it has none yet.
+    """
     if not is_raise(state, target):
         return GateResult("pass", "stepping back needs nothing")
     if not allowed(state.stage, target.stage):
         severe = target.stage in (ReadStage.LIVE, ReadStage.RETIRED)
         return GateResult("fail", refusal(state.stage, target.stage), final=severe)
     if target.stage is ReadStage.SHADOW:
-        return _to_shadow(route, part)
+        return _to_shadow(route, part, writes)
     if target.stage is ReadStage.RETIRED:
-        return _to_retired(route, part, target)
+        return _to_retired(route, part, target, writes)
+    unfed = _unfed(part, writes)
+    if unfed is not None:
+        return unfed
     if target.stage is ReadStage.LIVE:
         return _soaked(route, state, now) or _by_verdict(evidence)
     return _by_verdict(evidence)
 
 
-def _to_shadow(route: Route, part: Slice) -> GateResult:
+def _to_shadow(route: Route, part: Slice, writes: SliceState | None) -> GateResult:
     if not route.mirror:
         return GateResult(
             "fail", f"{route.id} is not mirrored: set mirror = true in the plan when it may be", True
         )
-    if part.data not in ("import", "shared", "none"):
-        return GateResult("fail", f"data = {part.data!r} of slice {part.name} cannot be followed yet", True)
-    return GateResult("pass", f"data = {part.data!r} may be compared")
+    return _unfed(part, writes) or GateResult("pass", f"data = {part.data!r} may be compared")
 
 
-def _to_retired(route: Route, part: Slice, target: Target) -> GateResult:
-    if part.data != "none":
+def _unfed(part: Slice, writes: SliceState | None) -> GateResult | None:
+    """Without a relay the service answers from nothing: no override makes that right."""
+    row = writes or SliceState(part.name)
+    if part.data != "sync" or row.followed:
+        return None
+    stage = row.write_stage.value
+    return GateResult(
+        "fail", f"writes of slice {part.name} stand at {stage}: extracted gets the data from sync on", True
+    )
+
+
+def _to_retired(route: Route, part: Slice, target: Target, writes: SliceState | None) -> GateResult:
+    row = writes or SliceState(part.name)
+    if part.data == "sync" and not row.extracted_writes:
+        stage = row.write_stage.value
+        return GateResult(
+            "fail", f"writes of slice {part.name} stand at {stage}: legacy may go once they are flipped", True
+        )
+    if part.data not in ("none", "sync"):
         return GateResult(
             "fail", f"data = {part.data!r}: legacy may go only when its slice has no writes", True
         )

@@ -9,7 +9,9 @@ import pytest
 
 from migration.core.effective import RouteState
 from migration.core.gate import NO_EVIDENCE, RouteEvidence, Target, Verdict, is_raise, judge
-from migration.core.stages import LADDER, ReadStage, allowed, rank
+from migration.core.plan import Side
+from migration.core.slice_state import SliceState
+from migration.core.stages import LADDER, ReadStage, WriteStage, allowed, rank
 from tests.unit.migration.migration_builders import a_route, a_slice, a_state
 
 S = ReadStage
@@ -155,3 +157,45 @@ def test_every_step_with_every_verdict_and_data(start: ReadStage, end: ReadStage
             assert evidence.verdict == "READY"
         if evidence.verdict == "NOT_READY" and end in (S.CANARY, S.LIVE):
             assert result.outcome in ("fail", "wait")
+
+
+W = WriteStage
+
+
+def writes_at(stage: WriteStage) -> SliceState:
+    side = Side.EXTRACTED if stage in (W.FLIPPED, W.RETIRED) else Side.LEGACY
+    return SliceState("catalog", write_stage=stage, authority=side)
+
+
+@pytest.mark.parametrize("target", [Target(S.SHADOW), Target(S.CANARY, 10), Target(S.LIVE, 100)])
+@pytest.mark.parametrize("writes", [None, *map(writes_at, WriteStage)])
+def test_reads_of_synced_data_leave_legacy_once_the_service_gets_the_data(
+    target: Target, writes: SliceState | None
+) -> None:
+    below = {S.SHADOW: at(S.LEGACY), S.CANARY: at(S.SHADOW), S.LIVE: HELD}[target.stage]
+    result = judge(a_route(soak=0.0), a_slice("sync"), below, target, READY, 2_000.0, writes)
+    stage = writes.write_stage if writes is not None else W.LEGACY
+    if stage in (W.LEGACY, W.CAPTURE):
+        assert (result.outcome, result.final) == ("fail", True)
+        assert result.sentence.endswith(f"stand at {stage.value}: extracted gets the data from sync on")
+    else:
+        assert result.outcome == "pass"
+
+
+@pytest.mark.parametrize("writes", [None, *map(writes_at, WriteStage)])
+def test_reads_of_synced_data_retire_once_its_writes_are_flipped(writes: SliceState | None) -> None:
+    target = Target(S.RETIRED, 100, confirmed=True)
+    result = judge(a_route(), a_slice("sync"), at(S.LIVE), target, NOT_READY, 0.0, writes)
+    if writes is not None and writes.extracted_writes:
+        assert result.outcome == "pass"
+    else:
+        assert (result.outcome, result.final) == ("fail", True)
+        assert "legacy may go once they are flipped" in result.sentence
+
+
+def test_data_that_is_not_synced_asks_nothing_of_its_writes() -> None:
+    for stage in WriteStage:
+        result = judge(
+            a_route(), a_slice("import"), at(S.LEGACY), Target(S.SHADOW), NO_EVIDENCE, 0.0, writes_at(stage)
+        )
+        assert result.outcome == "pass"
