@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from facade.core.headers import first
+from facade.core.headers import first, without
 from facade.core.http1.fields import Kind
 from facade.core.http1.limits import MAX_INTERIM
 from facade.core.incoming import Incoming
@@ -16,6 +16,7 @@ from facade.core.websocket import is_accepted
 from facade.errors import UpstreamError
 from facade.ports import AnswerHead, ClientSide, Teller, UpstreamConnection, UpstreamPool
 from facade.settings import Limits
+from migration.core.plan import Side
 
 _AUTHORIZATION = int(Kind.AUTHORIZATION)
 _TICK = 1.0  # seconds between two looks at a body on its way
@@ -132,7 +133,10 @@ class Attempts:
             raise UpstreamError("malformed", call.upstream.name, f"more than {MAX_INTERIM} interim answers")
         if head.status == 103:
             # 100 is ours to say and 102 means nothing any more; early hints are for the client.
-            call.client.interim(head.status, passed_on(head))
+            hints = passed_on(head)
+            if call.upstream.side is not Side.LEGACY:
+                hints = without(hints, b"set-cookie")  # in early hints nobody looks whose cookie that is
+            call.client.interim(head.status, hints)
 
     async def _hold(self, opened: Opened, call: Call) -> None:
         """Keep a small answer back until it is whole: if its service dies now, legacy can still answer."""

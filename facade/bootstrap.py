@@ -25,6 +25,7 @@ from facade.supervisor import Source, Supervisor, Told
 from facade.workers import Workers
 from migration.bootstrap import open_evaluator
 from migration.core.flags import FlagState
+from migration.core.plan import Plan
 from migration.plan_file import load_with_texts
 from migration.secret import admin_token, project_secret
 
@@ -83,6 +84,14 @@ async def _started(supervisor: Supervisor, start: Coroutine[Any, Any, None], sto
     return served
 
 
+def _public_keys(plan: Plan) -> bytes | None:
+    if plan.identity is None:
+        return None
+    from facade.adapters.identity_keys import published_keys
+
+    return published_keys(plan.state_dir)
+
+
 async def _admin(supervisor: Supervisor, stack: contextlib.AsyncExitStack) -> int:
     async def metrics() -> bytes:
         await supervisor.refresh()
@@ -95,6 +104,7 @@ async def _admin(supervisor: Supervisor, stack: contextlib.AsyncExitStack) -> in
         supervisor.readiness,
         supervisor.decisions,
         lambda: supervisor.plan.facade.admin_token or token,
+        lambda: _public_keys(supervisor.plan),
     )
     server = AdminServer(pages).server
     port = await listen(server, "127.0.0.1", plan.facade.admin_port, "the admin port", "facade.admin_port")

@@ -253,6 +253,14 @@ class Teller(Protocol):
         """A sticky key was handed out."""
         ...
 
+    def introspected(self, outcome: str) -> None:
+        """The monolith was asked whose cookie this is: customer, guest, nobody, failed or overloaded."""
+        ...
+
+    def kept_session(self, upstream: str) -> None:
+        """A service tried to write the monolith's session cookie."""
+        ...
+
     def circuit(self, route: str, state: str) -> None:
         """A route's circuit changed its state."""
         ...

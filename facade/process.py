@@ -10,6 +10,8 @@ from socket import socket
 from typing import Any
 
 from facade.adapters.decisions_log import DecisionsLog
+from facade.adapters.flask_session import FlaskSession
+from facade.adapters.introspection import Introspection
 from facade.adapters.listening import Acceptor
 from facade.adapters.log import Log
 from facade.adapters.pool import Pools
@@ -19,12 +21,14 @@ from facade.background import for_ever, let_go
 from facade.core.http1.forwarding import networks
 from facade.core.incoming import Project
 from facade.core.trace import via_name
+from facade.identity import Identities
 from facade.live import Live
 from facade.proxy import Proxy
 from facade.settings import Limits
 from migration.core.effective import RouteState
 from migration.core.flags import FlagState
 from migration.core.plan import Plan
+from migration.secret import introspection_secret
 from shadow.tap import TapSender
 
 _TAP = 2.0  # seconds for the tap to send what it has
@@ -33,7 +37,25 @@ _LOOK = 0.02  # seconds between two looks at the connections that are left
 
 def project_of(plan: Plan, secret: bytes) -> Project:
     """What requests are judged by, besides the snapshot."""
-    return Project(secret, via_name(secret), networks(plan.facade.trusted_proxies))
+    session = plan.identity.cookie.encode() if plan.identity is not None else b""
+    return Project(secret, via_name(secret), networks(plan.facade.trusted_proxies), session)
+
+
+def identities_of(plan: Plan, pools: Pools, telling: Telling) -> Identities | None:
+    """How services learn who is logged in; None where the plan has no `[identity]`."""
+    settings = plan.identity
+    if settings is None:
+        return None
+    # Imported here: OpenSSL takes a tenth of a second, and most plans can do without.
+    from facade.adapters.identity_keys import Signer, publish
+
+    signer = Signer(plan.state_dir)
+    publish(plan.state_dir)
+    ask = FlaskSession(settings, time.time).ask
+    if settings.introspect is not None:
+        secret, url = settings.secret or introspection_secret(plan.state_dir), plan.legacy.url
+        ask = Introspection(lambda: pools.get("legacy", url), url, settings, secret).ask
+    return Identities(settings, ask, signer, telling, asyncio.get_running_loop().time, time.time)
 
 
 class ToldFlags:
@@ -94,11 +116,13 @@ class Facade:
 
     def take(self, plan: Plan) -> None:
         """Decide on this plan from the next request on."""
-        self.plan = plan
+        before, self.plan = self.plan, plan
         self.flags.stale_after = plan.flags.stale_after
         self.proxy.project = project_of(plan, self.secret)
         self.proxy.token = plan.facade.admin_token or self.proxy.token
         self.server.max_connections = plan.facade.max_connections
+        if (plan.identity, plan.legacy) != (before.identity, before.legacy):
+            self.proxy.identify(identities_of(plan, self.pools, self.telling))
         self.live.set_plan(plan)
         services = ((service.name, service.url) for service in plan.services.values())
         self.pools.keep_only({("legacy", plan.legacy.url), *services})
@@ -123,4 +147,5 @@ class Facade:
         await let_go(*self.tasks)
         if self.decisions is not None:
             await self.decisions.end()
+        self.proxy.identify(None)
         self.pools.close()

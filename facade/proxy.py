@@ -18,6 +18,7 @@ from facade.core.incoming import Incoming, Project, understand
 from facade.core.problem import Problem
 from facade.core.trace import idents
 from facade.errors import ClientGone, Refused, UpstreamError
+from facade.identity import Identities
 from facade.passage import Passage
 from facade.ports import ClientSide, Finished, Teller
 from facade.relay import Relay
@@ -61,6 +62,12 @@ class Proxy:
     def take(self, now: Snapshot) -> None:
         """Decide on this snapshot from the next request on."""
         self.now = now
+
+    def identify(self, identities: Identities | None) -> None:
+        """Have services told who is logged in, from the next request on."""
+        if self._sides.identities is not None and identities is None:
+            self._sides.identities.close()
+        self._sides.identities = identities
 
     def _press(self, pressed: bool) -> None:
         """Under load, evidence is what is done without first."""

@@ -9,7 +9,7 @@ from facade.attempt import Opened, is_event_stream
 from facade.copies import Copy, CopyBudget
 from facade.core.headers import Header
 from facade.core.key import mint, set_cookie
-from facade.core.returned import decision_headers, mints, returned_headers
+from facade.core.returned import decision_headers, mints, returned_headers, writes_session
 from facade.errors import ClientGone, UpstreamError
 from facade.passage import Passage
 from facade.ports import Tap, Teller
@@ -113,6 +113,8 @@ class Relay:
     def _headers(self, passage: Passage, opened: Opened, token: str | None) -> list[Header]:
         head, request, project = opened.head, passage.request, passage.project
         headers = returned_headers(head, request, passage.decision, opened.upstream, project)
+        if project.session and writes_session(head, opened.upstream, project):
+            self._teller.kept_session(opened.upstream.name)
         if mints(passage.snapshot.plan, request, head):
             cookie = mint(project.secret, self._random(16))
             secure = request.scheme == "https"

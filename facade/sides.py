@@ -9,6 +9,7 @@ from facade.attempt import Attempts, Call, Opened
 from facade.circuits import Circuits
 from facade.core.forward import forwarded_head
 from facade.errors import UpstreamError
+from facade.identity import Identities
 from facade.passage import Passage
 from facade.ports import Teller, UpstreamPool
 from migration.core.plan import Route, Side
@@ -25,6 +26,7 @@ class Sides:
         """`pools` gives the connections to a backend by its name and URL."""
         self._attempts, self._pools, self._circuits = attempts, pools, circuits
         self._admission, self._teller = admission, teller
+        self.identities: Identities | None = None
 
     async def open(self, passage: Passage) -> Opened:
         """An answer that can be sent on; UpstreamError when nobody has one."""
@@ -85,6 +87,9 @@ class Sides:
         upstream = snapshot.upstream(decision.view, side)
         facade = snapshot.plan.facade
         passage.side = side
+        token = None
+        if side is Side.EXTRACTED and self.identities is not None:
+            token = await self.identities.token(passage.client, request.noted, upstream.name)
         self._admission.occupy(upstream.name, facade.max_in_flight)
         passage.places.append(upstream.name)
         route = decision.route
@@ -96,6 +101,7 @@ class Sides:
             planned=route is not None,
             two_sides=decision.two_sides,
             tunnel=tunnel,
+            identity=token,
         )
         call = Call(upstream, request, head, passage.client, facade.max_request_body, tunnel)
         try:

@@ -34,7 +34,7 @@ from facade.core.workers import share_of
 from facade.errors import FacadeError
 from facade.gauges import report
 from facade.live import Live
-from facade.process import Facade, ToldFlags, project_of
+from facade.process import Facade, ToldFlags, identities_of, project_of
 from facade.proxy import Proxy
 from facade.settings import read_limits
 from migration.bootstrap import open_evaluator
@@ -222,6 +222,7 @@ def build(place: int, plan: Plan, told: Message) -> Facade:
     after = After(telling, tap)
     proxy = Proxy(first, project_of(plan, secret), limits, pools.get, telling, after, secrets.token_bytes)
     proxy.token = plan.facade.admin_token or admin_token(plan.state_dir)
+    proxy.identify(identities_of(plan, pools, telling))
     live = Live(plan, states, open_evaluator(), proxy.take)
     flags = ToldFlags(plan.flags.stale_after, told["fetched_at"])
     live.follow(flags)

@@ -14,16 +14,21 @@ _BYTES = 32  # as long as the HMAC-SHA256 key it becomes (RFC 2104, section 3)
 
 def project_secret(state_dir: str | Path) -> bytes:
     """The key that signs cookies and shadow requests: 32 bytes, kept as hex in `secret`."""
-    text = _kept(Path(state_dir) / "secret")
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != _BYTES:
-        raise MigrationError(
-            f"{Path(state_dir) / 'secret'} holds no 64 hex digits; delete it to get a new one"
-        )
-    return key
+    return _key(Path(state_dir) / "secret")
+
+
+def identity_keys(state_dir: str | Path) -> list[bytes]:
+    """The private keys of the identity tokens, Ed25519, kept as hex: `identity-key`, which signs.
+
+    Behind it `identity-key.old`, if a person moved one there, whose tokens still count.
+    """
+    old = Path(state_dir) / "identity-key.old"
+    return [_key(Path(state_dir) / "identity-key"), *([_key(old)] if old.exists() else [])]
+
+
+def introspection_secret(state_dir: str | Path) -> str:
+    """What shows the monolith that it is the facade who asks whose cookie this is."""
+    return _key(Path(state_dir) / "introspection-secret").hex()
 
 
 def admin_token(state_dir: str | Path) -> str:
@@ -32,6 +37,17 @@ def admin_token(state_dir: str | Path) -> str:
     if len(token) < _BYTES:
         raise MigrationError(f"{Path(state_dir) / 'admin-token'} is too short; delete it to get a new one")
     return token
+
+
+def _key(path: Path) -> bytes:
+    text = _kept(path)
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != _BYTES:
+        raise MigrationError(f"{path} holds no 64 hex digits; delete it to get a new one")
+    return key
 
 
 def _kept(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The admin port, on loopback: /metrics, /livez, /readyz, and /decisions for bearers of the token."""
+"""The admin port, on loopback: /metrics, /livez, /readyz, /jwks.json, and /decisions with the token."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from aiohttp.web import BaseRequest, Response, Server, StreamResponse
 
 @dataclass(frozen=True, slots=True)
 class AdminPages:
-    """What the admin port shows; `readiness` gives whether requests are taken, and the state in words."""
+    """What the admin port shows; `readiness` gives whether requests are taken, and the state in words.
+
+    `keys` are the public keys of the identity tokens, None where the plan makes none.
+    """
 
     metrics: Callable[[], Awaitable[bytes]]
     readiness: Callable[[], tuple[bool, Mapping[str, object]]]
     decisions: Callable[[], Awaitable[Sequence[str]]]
     token: Callable[[], str | None]
+    keys: Callable[[], bytes | None]
 
 
 class AdminServer:
@@ -41,9 +45,17 @@ class AdminServer:
             return _text(200, "alive\n")
         if path == "/readyz":
             return self._ready()
+        if path == "/jwks.json":
+            return self._keys()
         if path == "/decisions":
             return await self._decisions(request)
-        return _text(404, "Here are /metrics, /livez, /readyz and /decisions.\n")
+        return _text(404, "Here are /metrics, /livez, /readyz, /jwks.json and /decisions.\n")
+
+    def _keys(self) -> Response:
+        keys = self._pages.keys()
+        if keys is None:
+            return _text(404, "The plan has no [identity], so there are no keys.\n")
+        return Response(body=keys, content_type="application/jwk-set+json")
 
     def _ready(self) -> Response:
         ready, state = self._pages.readiness()

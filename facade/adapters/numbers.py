@@ -40,6 +40,16 @@ class Numbers:
             "strangler_retries_total", "Requests sent again after a dead idle connection.", ("upstream",)
         )
         self.keys = Counter("strangler_keys_minted_total", "Sticky keys handed out.")
+        self.introspections = Counter(
+            "strangler_introspections_total",
+            "Sessions looked up: customer, guest, nobody (no session), failed, overloaded.",
+            ("outcome",),
+        )  # fmt: skip
+        self.session_writes = Counter(
+            "strangler_session_writes_total",
+            "Answers of services that tried to write the monolith's session cookie, without it.",
+            ("upstream",),
+        )  # fmt: skip
         self.circuits = Counter(
             "strangler_circuit_changes_total", "Changes of a route's circuit.", ("route", "to")
         )

@@ -87,6 +87,15 @@ class Telling:
         """A sticky key was handed out."""
         self.numbers.keys.add()
 
+    def introspected(self, outcome: str) -> None:
+        """The monolith was asked whose cookie this is."""
+        self.numbers.introspections.add(outcome)
+
+    def kept_session(self, upstream: str) -> None:
+        """A service tried to write the monolith's session cookie."""
+        self.numbers.session_writes.add(upstream)
+        self._log.seldom(f"{upstream} session", "session_cookie_dropped", upstream=upstream)
+
     def circuit(self, route: str, state: str) -> None:
         """A route's circuit changed its state."""
         self.numbers.circuits.add(route, state)

@@ -5,7 +5,7 @@ A request is decided on exactly one snapshot, however the plan, the flags or the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from facade.core.http1.target import Target
@@ -86,7 +86,7 @@ class Views:
 class Snapshot:
     """All that a request is decided on; `evaluate` asks the flags' engine for a flag and a key."""
 
-    __slots__ = ("evaluate", "legacy", "plan", "table", "views")
+    __slots__ = ("evaluate", "hidden", "legacy", "plan", "table", "views")
 
     def __init__(
         self, plan: Plan, table: RouteTable, views: Views, evaluate: Callable[[str, str], bool]
@@ -94,6 +94,8 @@ class Snapshot:
         """Made by `snapshot`."""
         self.plan, self.table, self.views, self.evaluate = plan, table, views, evaluate
         self.legacy = upstream_of(plan, None, Side.LEGACY)
+        path = plan.identity.introspect if plan.identity is not None else None
+        self.hidden = hidden_form(path[1:].split("/")) if path is not None else None
 
     def is_special(self, route: Route | None) -> bool:
         """Whether it matters which route a request takes: it is past legacy, or hidden from outsiders."""
@@ -160,10 +162,17 @@ def snapshot(
     return Snapshot(plan, table or RouteTable(plan.routes.values()), Views(plan, states, intents), evaluate)
 
 
+def hidden_form(parts: Iterable[str]) -> list[str]:
+    """A path as the most lenient server would read it: case and parameters behind `;` make no difference."""
+    return [part.partition(";")[0].lower() for part in parts]
+
+
 def decide(now: Snapshot, asked: Asked, day: str) -> Decision:
     """Decide; `day` salts the mirrored share. Refused: 400 ambiguous, 403 unsafe shadow, 404 internal."""
     if asked.shadow and not asked.safe:
         raise refuse(403, "unsafe_shadow", "A shadow call may not change anything, and this one would.")
+    if now.hidden is not None and hidden_form(asked.target.merged) == now.hidden:
+        raise refuse(404, "not_found", "There is nothing here.")
     route = _route(now, asked)
     if route is None:
         return Decision(None, Side.LEGACY, "no route")

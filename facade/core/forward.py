@@ -8,6 +8,7 @@ from facade.core.host import own_name
 from facade.core.http1.fields import Kind
 from facade.core.http1.forwarding import forwarding_fields
 from facade.core.http1.writing import request_head
+from facade.core.identity import HEADER
 from facade.core.incoming import Incoming, Project
 from facade.core.upstream import Upstream
 from migration.core.plan import Side
@@ -23,10 +24,12 @@ def forwarded_head(
     planned: bool,
     two_sides: bool,
     tunnel: bool = False,
+    identity: bytes | None = None,
 ) -> bytes:
     """The bytes of the head for `to`.
 
     `planned`: for a route of the plan, whose validators may carry our tags. `tunnel`: ask for a WebSocket.
+    `identity`: the token of whoever is logged in, which only a service is given.
     """
     headers: list[Header] = incoming.headers
     if planned and _CONDITION in incoming.noted:
@@ -40,6 +43,8 @@ def forwarded_head(
     ours: tuple[Header, ...] = ((b"X-Request-Id", incoming.id.encode()), *added)
     if incoming.shadow is not None:
         ours += ((b"X-Shadow", incoming.shadow),)
+    if identity is not None and to.side is not Side.LEGACY:
+        ours += ((HEADER, identity),)
     if tunnel:
         ours += ((b"Connection", b"Upgrade"), _UPGRADE)
     return request_head(

@@ -31,11 +31,15 @@ _HOST, _CONNECTION, _UPGRADE, _EXPECT, _VIA, _SHADOW, _TOKEN, _OVERRIDE, _CONDIT
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What does not change with a request: the secret, our name in Via, the trusted networks."""
+    """What does not change with a request: the secret, our name in Via, the trusted networks.
+
+    `session` is the name of the cookie that only the monolith may write, b"" without one.
+    """
 
     secret: bytes
     via: str
     trusted: tuple[Network, ...] = ()
+    session: bytes = b""
     via_field: Header = field(init=False)
 
     def __post_init__(self) -> None:

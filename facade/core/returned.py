@@ -8,13 +8,14 @@ from facade.core.headers import Header, elements, fold
 from facade.core.host import own_name, turned_back
 from facade.core.http1.fields import Kind
 from facade.core.http1.head import AnswerHead
+from facade.core.identity import is_session_write, without_session
 from facade.core.incoming import Incoming, Project
 from facade.core.key import is_navigation
 from facade.core.upstream import Upstream
-from migration.core.plan import Plan
+from migration.core.plan import Plan, Side
 
-_CONNECTION, _LENGTH, _ETAG, _CACHE_CONTROL = (
-    int(kind) for kind in (Kind.CONNECTION, Kind.LENGTH_KEPT, Kind.ETAG, Kind.CACHE_CONTROL)
+_CONNECTION, _LENGTH, _ETAG, _CACHE_CONTROL, _SET_COOKIE = (
+    int(kind) for kind in (Kind.CONNECTION, Kind.LENGTH_KEPT, Kind.ETAG, Kind.CACHE_CONTROL, Kind.SET_COOKIE)
 )
 _PRIVATE = (b"Cache-Control", b"private")
 _SAID_OF_ITSELF = ([b"close"], [b"keep-alive"])
@@ -28,6 +29,8 @@ def returned_headers(
     noted = head.fields.noted
     if _CONNECTION in noted or _LENGTH in noted:
         result = passed_on(head)
+    if project.session and by.side is not Side.LEGACY and _SET_COOKIE in noted:
+        result = without_session(result, project.session)
     result = [*result, project.via_field]
     if by.sets_host and incoming.host:
         result = turned_back(result, own_name(by.url), incoming.scheme, incoming.host)
@@ -58,6 +61,15 @@ def passed_on(head: AnswerHead) -> list[Header]:
         rest = (field for field in headers[at + 1 :] if field[0].lower() != b"content-length")
         return [*headers[:at], (headers[at][0], b"%d" % int(length[0])), *rest]
     return headers
+
+
+def writes_session(head: AnswerHead, by: Upstream, project: Project) -> bool:
+    """Whether a service's answer tries to write the session cookie, which only the monolith may."""
+    return (
+        bool(project.session)
+        and by.side is not Side.LEGACY
+        and any(is_session_write(project.session, value) for value in head.fields.noted.get(_SET_COOKIE, ()))
+    )
 
 
 def mints(plan: Plan, incoming: Incoming, head: AnswerHead) -> bool:

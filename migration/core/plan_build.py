@@ -49,17 +49,10 @@ def build_plan(path: str, documents: Sequence[Document], around: Surroundings, o
     top = read_table(plan_keys.TOP, main.data, main, (), found, beside=TOP_TABLES)
     single = _singles(main, found)
     services = _services(documents, found)
-    facade = single["facade"]
-    databases = Databases(
-        single["legacy"].get("database"),
-        {name: values.get("database") for name, values in services.items()},
-        outside,
-    )
-    shapes = Shapes(facade.get("methods", ()), tuple(services), databases)
+    databases = _databases(single["legacy"], services, outside)
+    shapes = Shapes(single["facade"].get("methods", ()), tuple(services), databases)
     slices = _slices(documents, shapes, found)
-    check_forms(slices, shapes.placed, found)
-    _check_facade(main, facade, single["legacy"], services, found)
-    _check_flags(main, single["flags"], found)
+    _check_singles(main, single, services, found)
     identity = build_identity(main, services, found)
     if found.problems:
         raise PlanError(found.problems)
@@ -72,7 +65,7 @@ def build_plan(path: str, documents: Sequence[Document], around: Surroundings, o
         flags=_flags(single["flags"]),
         ledger=LedgerSettings(**single["ledger"]),
         evidence=EvidenceSettings(**single["evidence"]),
-        facade=FacadeSettings(**facade),
+        facade=FacadeSettings(**single["facade"]),
         slices=MappingProxyType(slices),
         state_dir=top["state_dir"],
         identity=identity,
@@ -103,12 +96,19 @@ def _services(documents: Sequence[Document], found: Findings) -> dict[str, Value
     )
 
 
+def _databases(legacy: Values, services: Mapping[str, Values], outside: Outside) -> Databases:
+    found = {name: values.get("database") for name, values in services.items()}
+    return Databases(legacy.get("database"), found, outside)
+
+
 def _slices(documents: Sequence[Document], shapes: Shapes, found: Findings) -> dict[str, Slice]:
     def one(document: Document, path: Path, raw: Any) -> Slice | None:
         return build_slice(raw, document, path, shapes, found)
 
     built = _named("slices", documents, found, one)
-    return {name: part for name, part in built.items() if part is not None}
+    slices = {name: part for name, part in built.items() if part is not None}
+    check_forms(slices, shapes.placed, found)
+    return slices
 
 
 def _named(
@@ -135,6 +135,13 @@ def _check_name(kind: str, name: str, document: Document, found: Findings) -> No
         check_name(name)
     except ValueError as error:
         found.add(document, (kind, name), f"{kind}.{name}: {error}")
+
+
+def _check_singles(
+    main: Document, single: Mapping[str, Values], services: Mapping[str, Values], found: Findings
+) -> None:
+    _check_facade(main, single["facade"], single["legacy"], services, found)
+    _check_flags(main, single["flags"], found)
 
 
 def _check_facade(

@@ -95,6 +95,8 @@ _ANSWER = {
     b"connection": Kind.CONNECTION,
     b"upgrade": Kind.UPGRADE,
     b"keep-alive": Kind.KEEP_ALIVE,
+    # A service that sends back what it was sent would hand a browser the token that speaks for it.
+    b"x-strangler-identity": Kind.DROP,
 }
 
 

@@ -89,6 +89,8 @@ def test_what_else_happens_is_counted_and_said() -> None:
     telling.upstream_failed("legacy", "connect", "refused" * 100)
     telling.retried("legacy")
     telling.minted()
+    telling.introspected("failed")
+    telling.kept_session("orders")
     telling.circuit(SHOW, "open")
     telling.broken(ValueError("x"))
     found = samples(telling.numbers)
@@ -97,11 +99,18 @@ def test_what_else_happens_is_counted_and_said() -> None:
         'strangler_upstream_failures_total{upstream="legacy",kind="connect"}',
         'strangler_retries_total{upstream="legacy"}',
         "strangler_keys_minted_total",
+        'strangler_introspections_total{outcome="failed"}',
+        'strangler_session_writes_total{upstream="orders"}',
         f'strangler_circuit_changes_total{{route="{SHOW}",to="open"}}',
         "strangler_defects_total",
     }
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
-    assert [line["event"] for line in lines] == ["upstream_failed", "circuit", "defect"]
+    assert [line["event"] for line in lines] == [
+        "upstream_failed",
+        "session_cookie_dropped",
+        "circuit",
+        "defect",
+    ]
     assert {line["worker"] for line in lines} == {3}
 
 
