@@ -5,16 +5,20 @@ from functools import wraps
 from flask import Blueprint, current_app, jsonify, request
 from flask import session as cookie
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from .carts import add_to_cart, change_quantity, current_cart, prices, use_coupon
 from .db import session
 from .errors import answer
 from .models import Order
-from .orders import place_order
+from .orders import place_items, place_order
 from .security import current_customer, log_in
 from .shipping import zone_of_client
 
 blueprint = Blueprint("cart_api", __name__)
+
+MOST_ITEMS = 50
+WHAT_TO_SEND = "send items as a list of {product_id, quantity}, both whole numbers, each product once"
 
 
 def body():
@@ -46,7 +50,9 @@ def customer_required(view):
 
 
 def order_json(order):
-    return {
+    # Not mentioned where there is none: older versions of the app refuse names they do not know.
+    known_as = {"client_reference": order.client_reference} if order.client_reference else {}
+    return known_as | {
         "id": order.id,
         "status": order.status,
         "total": order.total,
@@ -137,13 +143,38 @@ def apply_coupon():
     return cart_json()
 
 
+def wanted_items():
+    """{product id: quantity} of a quick order, or None when it is anything else."""
+    items = body()["items"]
+    if not isinstance(items, list) or not 1 <= len(items) <= MOST_ITEMS:
+        return None
+    wanted = {}
+    for item in items:
+        pair = (item.get("product_id"), item.get("quantity")) if isinstance(item, dict) else (None, None)
+        if type(pair[0]) is not int or type(pair[1]) is not int or pair[0] in wanted:
+            return None
+        wanted[pair[0]] = pair[1]
+    return wanted
+
+
 @blueprint.route("/api/orders", methods=["POST"])
 @customer_required
 def create_order():
+    method, reference = text_of("method") or "card", text_of("client_reference")[:80] or None
     try:
-        order = place_order(current_customer(), current_cart(), text_of("method") or "card")
+        if "items" not in body():
+            order = place_order(current_customer(), current_cart(), method, reference)
+        elif (wanted := wanted_items()) is None:
+            return answer(400, WHAT_TO_SEND)
+        else:
+            order = place_items(current_customer(), wanted, method, reference)
     except ValueError as error:
         return answer(409, str(error))
+    except IntegrityError as error:
+        if reference is None or "client_reference" not in str(error.orig):
+            raise
+        session.rollback()
+        return answer(409, "There is an order with this reference already.")
     response = jsonify(order_json(order))
     response.headers["Location"] = f"/api/orders/{order.id}"
     return response, 201

@@ -77,7 +77,14 @@ def create_schema():
     """Create what is missing: tables, then triggers."""
     with engine.begin() as connection:
         Base.metadata.create_all(connection)
+        _add_what_came_later(connection)
         install_triggers(connection)
+
+
+def _add_what_came_later(connection):
+    if all(column["name"] != "client_reference" for column in inspect(connection).get_columns("orders")):
+        connection.exec_driver_sql("ALTER TABLE orders ADD COLUMN client_reference VARCHAR(80)")
+        connection.exec_driver_sql("CREATE UNIQUE INDEX orders_by_reference ON orders (client_reference)")
 
 
 def is_empty():

@@ -100,6 +100,8 @@ class Order(Base):
     shipping = Column(Float, nullable=False, default=0.0)
     total = Column(Float, nullable=False)
     placed_at = Column(DateTime, nullable=False)
+    # What the telephone app calls the order; it asked for it after the second double delivery.
+    client_reference = Column(String(80), unique=True)
     customer = relationship("Customer", back_populates="orders")
     address = relationship("Address")
     lines = relationship("OrderLine", back_populates="order", order_by="OrderLine.id")
@@ -165,6 +167,13 @@ class Coupon(Base):
     used = Column(Integer, nullable=False, default=0)
     active = Column(Boolean, nullable=False, default=True)
     expires_at = Column(DateTime)
+
+
+class PlacedElsewhere(Base):
+    """Orders that somebody else took: what they did to the cart is done once."""
+
+    __tablename__ = "placed_elsewhere"
+    order_id = Column(Integer, primary_key=True, autoincrement=False)
 
 
 class AuditLog(Base):

@@ -6,7 +6,7 @@ from flask import session as cookie
 from . import db
 from .models import PageView
 
-NOT_COUNTED = ("/static/", "/healthz")
+NOT_COUNTED = ("/static/", "/healthz", "/internal/", "/api/stock")
 
 
 def write_page_view():

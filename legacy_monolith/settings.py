@@ -20,6 +20,8 @@ class Settings:
     # Shipped in the source since the first day; see "what is wrong with it" in the README.
     secret: str = "change-me"
     media: Path = Path("var/media")
+    # What programs of the house show to be let in at /internal/; empty: nobody is.
+    neighbours_secret: str = ""
     trusted_hops: int = 0
 
     def __post_init__(self):
@@ -42,6 +44,7 @@ def read_settings(database=None):
         timezone=env.get("SHOP_TZ") or Settings.timezone,
         build=env.get("SHOP_BUILD") or Settings.build,
         secret=env.get("SHOP_SECRET") or Settings.secret,
+        neighbours_secret=env.get("SHOP_INTERNAL_SECRET") or Settings.neighbours_secret,
         media=Path(env.get("SHOP_MEDIA") or Settings.media),
         trusted_hops=int(hops),
     )

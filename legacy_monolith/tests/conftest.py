@@ -16,6 +16,7 @@ from sqlalchemy import create_engine
 from legacy_monolith.tests.browser import Browser
 
 ROOT = Path(__file__).parents[2]
+SECRET = "of the house"
 SIZES = ("--products", "48", "--customers", "20", "--orders", "60")
 
 
@@ -37,7 +38,8 @@ def run_shop(*arguments, **environment):
 def running_shop(folder, database, **environment):
     """A shop on a free port, stopped at the end whatever happens; its first line says where it is."""
     command = [sys.executable, "-m", "legacy_monolith", "run", "--port", "0", "--database", database]
-    env = {**os.environ, "SHOP_MEDIA": str(folder / "media"), "TRUSTED_HOPS": "0", **environment}
+    env = {**os.environ, "SHOP_MEDIA": str(folder / "media"), "TRUSTED_HOPS": "0"}
+    env |= {"SHOP_INTERNAL_SECRET": SECRET, **environment}
     command += ["--seed-if-empty", *SIZES]
     with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
         try:

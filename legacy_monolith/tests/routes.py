@@ -205,6 +205,11 @@ TABLE = [
     ),
     ("GET /api/search", Ask("/api/search?q=E", 200, says='"total":'), Ask("/api/search?q=%20", 400)),
     (
+        "GET /api/stock",
+        Ask("/api/stock?ids=1,12", 200, says='"quantity":'),
+        Ask("/api/stock?ids=1,x", 400, says="ids must be"),
+    ),
+    (
         "POST /api/login",
         Ask("/api/login", 200, "other", json=FIVE),
         Ask("/api/login", 401, json={"email": "customer5@example.test", "password": ["secret5"]}),
@@ -249,3 +254,6 @@ TABLE = [
         Ask("/healthz", 405, method="PUT"),
     ),
 ]
+
+# What only programs of the house may ask (test_neighbours.py); a facade in front serves them to nobody.
+INTERNAL = ["GET /internal/customers/<int:customer_id>", "POST /internal/orders/placed"]
