@@ -78,7 +78,8 @@ def _proven(
             again = come(there)
         except _BROKEN as error:
             raise ValueError(f"{_shown(value)} cannot be converted by {declared!r}: {error}") from None
-        if again != value or isinstance(again, bool) != isinstance(value, bool):
+        other = type(again) is not type(value)
+        if again != value or (other and (isinstance(value, bool) or go(again) != there)):
             raise ValueError(f"{_shown(value)} would come back from {declared!r} as {_shown(again)}")
         return there
 
@@ -152,7 +153,10 @@ def _uuids(kind: str) -> tuple[Callable[[Value], Value], Callable[[Value], Value
 
 
 def _to_json(value: Value) -> Value:
-    return json.loads(value, parse_constant=_no_constant)
+    found = json.loads(value, parse_constant=_no_constant)
+    if found is None:
+        raise ValueError("it is JSON's null, and would come back as the column's")
+    return found
 
 
 def _no_constant(name: str) -> Value:
