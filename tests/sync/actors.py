@@ -1,0 +1,108 @@
+"""The processes of sync, as bodies for a forked child: each opens its own databases and runs the real code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+
+from sync.backfill import backfill
+from sync.errors import Busy, DatabaseAway, Overtaken
+from sync.ports import Pair
+from sync.relay import Relay, Sessions, sessions
+from sync.rounds import Work, run_round
+from sync.verify import verify
+from tests.contract.side_databases import SPEC, Banks
+from tests.sync.clerks import Clerk
+
+Step = Callable[[str], None]
+
+
+def pair_of(banks: Banks) -> Pair:
+    """What `sync.bootstrap` makes of a plan."""
+    return Pair(SPEC, banks.legacy.database, banks.extracted.database)
+
+
+def no_step(_name: str) -> None:
+    """Nothing happens here."""
+
+
+def relay(banks: Banks, step: Step = no_step) -> None:
+    """`run sync` for one slice, until the process ends."""
+    end: list[bool] = []
+    signal.signal(signal.SIGTERM, lambda *_: end.append(True))
+
+    def wait(seconds: float) -> bool:
+        time.sleep(seconds)
+        return bool(end)
+
+    Relay(pair_of(banks), f"relay {os.getpid()}", wait, step=step).run()
+
+
+def fill(banks: Banks, step: Step = no_step) -> None:
+    """`strangler backfill`."""
+    with sessions(pair_of(banks), f"backfill {os.getpid()}") as both:
+        backfill(both.lane(step=step), lambda *_: None, lambda seconds: bool(time.sleep(seconds)))
+
+
+def look(banks: Banks, step: Step = no_step) -> None:
+    """`strangler verify`, over and over; a proven difference ends it with an error."""
+    while True:
+        step("verify.pass")
+        with sessions(pair_of(banks), f"verify {os.getpid()}") as both:
+            try:
+                found = verify(both.lane(), lambda *_: step("verify.chunk"))
+            except (Overtaken, Busy, DatabaseAway):
+                time.sleep(0.05)
+                continue
+        if found.found:
+            raise AssertionError(f"false alarm, or a loss: {found.found}")
+
+
+def clerk(banks: Banks, number: int, accounts: int, book: Path, seconds: float, pause: float = 0.002) -> None:
+    """One writer with its book."""
+    with book.open("a") as pages:
+        writer = Clerk(banks, number, accounts, pages, pause)
+        writer.done = int(time.time() * 1000) % 1_000_000_000  # a clerk that is started again names anew
+        writer.run(time.monotonic() + seconds)
+
+
+def settle(banks: Banks, within: float = 30.0) -> None:
+    """Rounds until nothing is pending: what `run sync` does when everybody goes home."""
+    end = time.monotonic() + within
+    with sessions(pair_of(banks), "settle") as both:
+        while time.monotonic() < end:
+            try:
+                result = run_round(both.lane(), Work())
+            except (Overtaken, Busy, DatabaseAway):
+                both.forget()
+                time.sleep(0.02)
+                continue
+            if not result.marks:
+                return
+    raise AssertionError("the outbox does not become empty")
+
+
+def is_settled(both: Sessions) -> bool:
+    """Whether nothing is pending."""
+    lane = both.lane()
+    acked = lane.follower.seen(SPEC.name).acked_seq if lane.acks_on_follower else 0
+    return not lane.authority.has_pending(SPEC.name, acked)
+
+
+def open_accounts(banks: Banks, numbers: Iterable[int]) -> None:
+    """Accounts on legacy, before capture is there."""
+    for number in numbers:
+        banks.legacy.account(number, balance=100)
+
+
+def quarantined(banks: Banks) -> int:
+    """How many keys are held on either side."""
+    total = 0
+    for bank in (banks.legacy, banks.extracted):
+        with closing(bank.session()) as session:
+            total += len(session.held(SPEC.name))
+    return total
