@@ -116,7 +116,8 @@ def upstreams(sample: Sample) -> tuple[Program, ...]:
         "SHOP_MEDIA": str(sample.state / "media"),
     }
     # Not planted by its environment: a service that is started again must not bring mended faults back.
-    catalog_env = {"CATALOG_DEMO": "1"}
+    # It asks the facade for the stock: that one knows who owns it today.
+    catalog_env = {"CATALOG_DEMO": "1", "CATALOG_STOCK_URL": front(sample.plan)}
     return (
         Program(
             "legacy",

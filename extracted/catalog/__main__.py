@@ -13,6 +13,7 @@ from extracted.catalog import database, faults, serve
 from extracted.catalog.errors import CatalogError
 from extracted.catalog.importer import run_import
 from extracted.catalog.settings import from_environment
+from extracted.catalog.shelves import Shelves
 from extracted.catalog.store import Store
 from extracted.catalog.web import create_app
 
@@ -90,6 +91,10 @@ def show_progress(done: int, total: int) -> None:
 def do_run(given: argparse.Namespace) -> None:
     """Serve until a signal."""
     settings = from_environment(os.environ)
+    try:
+        shelves = Shelves(settings.stock_url)
+    except ValueError as error:
+        raise CatalogError(f"CATALOG_STOCK_URL: {error}") from error
     listener = serve.listen(given.port)
     engine = database.open_existing(given.database, serve.THREADS)
     store = Store(engine)
@@ -103,7 +108,7 @@ def do_run(given: argparse.Namespace) -> None:
     engine.dispose()  # a connection must not live on both sides of gunicorn's fork
     switch = faults.Switch(settings.faulty)
     print(f"catalog on http://127.0.0.1:{listener.getsockname()[1]} with {products} products", flush=True)
-    serve.Server(create_app(store, settings, switch), listener).run()
+    serve.Server(create_app(store, settings, switch, shelves), listener).run()
 
 
 def do_faults(given: argparse.Namespace) -> None:

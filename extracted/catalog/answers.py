@@ -1,4 +1,4 @@
-"""From the catalog's rows to the monolith's JSON: cents to a number, the UUID stays inside."""
+"""From rows and shelves to the monolith's JSON: cents to a number, the UUID stays inside."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from extracted.catalog.shelves import Shelf
+
 Row = sa.RowMapping
 
 
-def price(cents: int) -> float:
+def price(cents: int, exact: float | None = None) -> float:
     """The float nearest to the decimal amount: the one that `19.99` is read as."""
-    return cents / 100
+    return cents / 100 if exact is None else exact
 
 
 def instant(moment: datetime) -> str:
@@ -20,25 +22,25 @@ def instant(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def summary(row: Row) -> dict[str, Any]:
+def summary(row: Row, shelf: Shelf) -> dict[str, Any]:
     """A product in a list."""
     return {
         "id": row["legacy_id"],
         "sku": row["sku"],
         "slug": row["slug"],
         "name": row["name"],
-        "price": price(row["price_cents"]),
+        "price": price(row["price_cents"], row["price_exact"]),
         "currency": row["currency"],
-        "in_stock": row["available"],
+        "in_stock": shelf.quantity > 0,
         "updated_at": instant(row["updated_at"]),
     }
 
 
-def product(row: Row) -> dict[str, Any]:
+def product(row: Row, shelf: Shelf) -> dict[str, Any]:
     """A product by itself; `row` also holds its category's `category_legacy_id`, `_slug` and `_name`."""
-    return summary(row) | {
+    return summary(row, shelf) | {
         "description": row["description"],
-        "restock_note": row["restock_note"],
+        "restock_note": shelf.restock_note,
         "category": {
             "id": row["category_legacy_id"],
             "slug": row["category_slug"],

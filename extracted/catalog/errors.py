@@ -11,6 +11,10 @@ class DatabaseAway(CatalogError):
     """A database cannot be reached, or does not hold the tables that are needed."""
 
 
+class StockAway(Exception):
+    """Whoever owns the stock cannot be asked; the message says why."""
+
+
 class BadRequest(Exception):
     """The caller's parameters are wrong; the message is the answer's."""
 

@@ -18,6 +18,7 @@ _products = sa.table(
     sa.column("sku", sa.Text),
     sa.column("slug", sa.Text),
     sa.column("name", sa.Text),
+    sa.column("search_name", sa.Text),  # the name in lower case
     sa.column("description", sa.Text),
     sa.column("price", sa.Float),  # an amount with two decimals
     sa.column("currency", sa.Text),
@@ -26,21 +27,13 @@ _products = sa.table(
     sa.column("updated_at", sa.DateTime),  # local time, of which zone nobody wrote down
 )
 
-_stock = sa.table(
-    "stock",
-    sa.column("product_id", sa.Integer),
-    sa.column("quantity", sa.Integer),
-    sa.column("restock_note", sa.Text),
-)
-
 all_categories = sa.select(categories).order_by(categories.c.id)
 
 count_products = sa.select(sa.func.count()).select_from(_products)
 
 # By key, not by offset: a page costs the same wherever it lies.
 next_products = (
-    sa.select(_products, _stock.c.quantity, _stock.c.restock_note)
-    .outerjoin_from(_products, _stock, _stock.c.product_id == _products.c.id)
+    sa.select(_products)
     .where(_products.c.id > sa.bindparam("after"))
     .order_by(_products.c.id)
     .limit(sa.bindparam("chunk"))

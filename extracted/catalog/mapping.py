@@ -31,21 +31,19 @@ def category(row: sa.RowMapping) -> Values:
 
 def product(row: sa.RowMapping, source_tz: tzinfo) -> Values:
     """A product as the catalog keeps it. Raises Unmappable, naming the product and the field."""
-    name = row["name"]
     try:
         return {
             "id": stable_id("product", row["id"]),
             "legacy_id": row["id"],
             "category_id": stable_id("category", row["category_id"]),
+            "legacy_category_id": row["category_id"],
             "sku": row["sku"],
             "slug": row["slug"],
-            "name": name,
-            "name_folded": name.lower(),
+            "name": row["name"],
+            "name_folded": row["search_name"],
             "description": row["description"],
             "price_cents": cents(row["price"]),
             "currency": row["currency"],
-            "available": (row["quantity"] or 0) > 0,
-            "restock_note": row["restock_note"],
             "attributes": attributes(row["attributes"]),
             "tags": [tag for tag in row["tags"].split(",") if tag],
             "updated_at": instant(row["updated_at"], source_tz),

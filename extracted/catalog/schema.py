@@ -1,6 +1,8 @@
 """The catalog's own tables: UUIDv5 ids, integer cents, UTC instants, JSON attributes.
 
 `legacy_id` is the monolith's integer id: the API answers it for as long as callers know products by it.
+`…_exact`, `…_text` and `…_local` keep what the monolith spelled in its own way (a price with a third decimal,
+JSON with other blanks, a local time that the clocks skipped) for the way back; mostly they are empty.
 """
 
 from __future__ import annotations
@@ -23,25 +25,33 @@ def stable_id(kind: str, legacy_id: int) -> uuid.UUID:
     return uuid.uuid5(NAMESPACE, f"{kind}:{legacy_id}")
 
 
-class Instant(sa.types.TypeDecorator[datetime]):
-    """An aware datetime in UTC; SQLite forgets the zone, so it is put back on reading."""
-
-    impl = sa.DateTime(timezone=True)
+class _TimestampTz(sa.types.UserDefinedType[Any]):
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+    def get_col_spec(self, **_: Any) -> str:
+        return "TIMESTAMPTZ"
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """An aware datetime in UTC; in SQLite a text in ISO 8601, declared so that a reader knows what it is."""
+
+    impl = _TimestampTz
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
         """Refuse a naive time: nobody could tell which instant it means."""
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value!r} has no time zone")
-        return value.astimezone(UTC)
+        moment = value.astimezone(UTC)
+        return moment.isoformat() if dialect.name == "sqlite" else moment
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
-        """Give the zone back."""
+        """In UTC, whatever zone the database's session has."""
         if value is None:
             return None
-        moment: datetime = value
+        moment: datetime = datetime.fromisoformat(value) if isinstance(value, str) else value
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -64,18 +74,21 @@ products = sa.Table(
     sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column("legacy_id", sa.Integer, nullable=False, unique=True),
     sa.Column("category_id", sa.ForeignKey("categories.id"), nullable=False),
+    sa.Column("legacy_category_id", sa.Integer, nullable=False),  # an id cannot be computed backwards
     sa.Column("sku", sa.Text, nullable=False),
     sa.Column("slug", sa.Text, nullable=False),
     sa.Column("name", _sorted_text, nullable=False),
     sa.Column("name_folded", sa.Text, nullable=False),  # what `search` looks in: SQLite folds ASCII only
     sa.Column("description", sa.Text, nullable=False),
     sa.Column("price_cents", sa.BigInteger, nullable=False),
+    sa.Column("price_exact", sa.Double),
     sa.Column("currency", sa.String(3), nullable=False),
-    sa.Column("available", sa.Boolean, nullable=False),
-    sa.Column("restock_note", sa.Text),
     sa.Column("attributes", _json, nullable=False),  # [{"name", "value"}] in the order they are shown
+    sa.Column("attributes_text", sa.Text),
     sa.Column("tags", _json, nullable=False),
+    sa.Column("tags_text", sa.Text),
     sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("updated_local", sa.DateTime),
     sa.Index("products_by_category", "category_id", "legacy_id"),
     sa.Index("products_by_name", "name", "legacy_id"),
     sa.Index("products_by_price", "price_cents", "legacy_id"),

@@ -25,8 +25,8 @@ _summary = (
     products.c.slug,
     products.c.name,
     products.c.price_cents,
+    products.c.price_exact,
     products.c.currency,
-    products.c.available,
     products.c.updated_at,
 )
 
@@ -34,7 +34,6 @@ _one_product = (
     sa.select(
         *_summary,
         products.c.description,
-        products.c.restock_note,
         products.c.attributes,
         products.c.tags,
         categories.c.legacy_id.label("category_legacy_id"),

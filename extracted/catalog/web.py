@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,8 +13,10 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from extracted.catalog import answers, faults
-from extracted.catalog.errors import BadRequest, NotFound
+from extracted.catalog.answers import Row
+from extracted.catalog.errors import BadRequest, NotFound, StockAway
 from extracted.catalog.settings import Settings
+from extracted.catalog.shelves import Shelves
 from extracted.catalog.store import SORTS, Store
 
 api = Blueprint("api", __name__)
@@ -25,10 +28,11 @@ KINDS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 _whole_number = re.compile(r"[0-9]{1,9}")
 
 
-def create_app(store: Store, settings: Settings, switch: faults.Switch) -> Flask:
+def create_app(store: Store, settings: Settings, switch: faults.Switch, shelves: Shelves) -> Flask:
     """The WSGI application; `switch` is shared with the workers forked from this process."""
     app = Flask(__name__)
     app.extensions["catalog"] = (store, settings, switch)
+    app.extensions["shelves"] = shelves
     app.register_blueprint(api)
     app.register_blueprint(plumbing)
     app.before_request(read_faults)
@@ -39,6 +43,7 @@ def create_app(store: Store, settings: Settings, switch: faults.Switch) -> Flask
     app.register_error_handler(DataError, unusable)
     app.register_error_handler(UnicodeError, unusable)
     app.register_error_handler(SQLAlchemyError, database_away)
+    app.register_error_handler(StockAway, lambda error: problem(503, "unavailable", str(error)))
     return app
 
 
@@ -91,6 +96,18 @@ def the_store() -> Store:
     return store
 
 
+def the_shelves() -> Shelves:
+    """The shelves that the application that answers asks about."""
+    shelves: Shelves = current_app.extensions["shelves"]
+    return shelves
+
+
+def summaries(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Products of a list, with what is in stock of each."""
+    shelves = the_shelves().of([row["legacy_id"] for row in rows])
+    return [answers.summary(row, shelves[row["legacy_id"]]) for row in rows]
+
+
 def number(name: str, default: int, most: int, wish: str) -> int:
     """The query's number from 1 to `most`. Raises BadRequest with `wish`."""
     given = request.args.get(name, str(default))
@@ -102,7 +119,9 @@ def number(name: str, default: int, most: int, wish: str) -> int:
 @api.get("/api/products/<int:legacy_id>")
 def show_product(legacy_id: int) -> Response:
     """One product; the only answer in which faults are planted."""
-    return answer(faults.spoil(answers.product(the_store().product(legacy_id)), g.faults))
+    row = the_store().product(legacy_id)
+    shelf = the_shelves().of([legacy_id])[legacy_id]
+    return answer(faults.spoil(answers.product(row, shelf), g.faults))
 
 
 @api.get("/api/products")
@@ -114,8 +133,7 @@ def list_products() -> Response:
     if sort not in SORTS:
         raise BadRequest("sort must be id, name or price")
     total, rows = the_store().page(page, per_page, sort, request.args.get("category"))
-    items = [answers.summary(row) for row in rows]
-    return answer({"page": page, "per_page": per_page, "total": total, "items": items})
+    return answer({"page": page, "per_page": per_page, "total": total, "items": summaries(rows)})
 
 
 @api.get("/api/categories")
@@ -128,7 +146,7 @@ def list_categories() -> Response:
 def show_category(slug: str) -> Response:
     """One category with its first products."""
     found, rows = the_store().category(slug)
-    return answer(answers.category(found) | {"products": [answers.summary(row) for row in rows]})
+    return answer(answers.category(found) | {"products": summaries(rows)})
 
 
 @api.get("/api/search")
@@ -139,7 +157,7 @@ def search_products() -> Response:
         raise BadRequest("q must not be empty")
     limit = number("limit", 10, 100, "a whole number from 1 to 100")
     total, rows = the_store().search(wanted, limit)
-    return answer({"query": wanted, "total": total, "items": [answers.summary(row) for row in rows]})
+    return answer({"query": wanted, "total": total, "items": summaries(rows)})
 
 
 @api.after_request

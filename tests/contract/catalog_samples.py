@@ -59,7 +59,10 @@ def both(databases: Databases, folder: Path) -> Iterator[Pair]:
     at = ("run", "--port", "0", "--database")
     with (
         started("legacy_monolith", *at, databases.shop, SHOP_MEDIA=str(folder)) as (_, legacy),
-        started("extracted.catalog", *at, databases.catalog, CATALOG_DEMO="1") as (_, catalog),
+        started("extracted.catalog", *at, databases.catalog, CATALOG_DEMO="1", CATALOG_STOCK_URL=legacy) as (
+            _,
+            catalog,
+        ),
         contextlib.closing(Pair(legacy, catalog)) as pair,
     ):
         yield pair

@@ -217,6 +217,7 @@ admin_port = {self.ports["admin"]}
 
     def _environment(self, name: str) -> dict[str, str]:
         extra = {"TRUSTED_HOPS": "1", "SHOP_MEDIA": str(self.home / "media"), "CATALOG_DEMO": "1"}
+        extra |= {"CATALOG_STOCK_URL": self.url}
         return {**self.environment, **(extra if name in ("legacy", "catalog") else {})}
 
     def _wait_for(self, name: str, process: Process) -> None:

@@ -24,14 +24,13 @@ def row(**changes: Any) -> Any:
         "sku": "SKU-000017",
         "slug": "weiße-tasse-17",
         "name": "Weiße Tasse 17",
+        "search_name": "weiße tasse 17",
         "description": "schön",
         "price": 19.99,
         "currency": "EUR",
         "attributes": '[{"name": "weight_g", "value": 350}, {"name": "color", "value": "white"}]',
         "tags": "neu,öko",
         "updated_at": datetime(2026, 3, 1, 12, 0, 0, 999),
-        "quantity": 5,
-        "restock_note": None,
     } | changes
 
 
@@ -40,6 +39,7 @@ def test_a_product_is_mapped_field_by_field() -> None:
         "id": stable_id("product", 17),
         "legacy_id": 17,
         "category_id": stable_id("category", 3),
+        "legacy_category_id": 3,
         "sku": "SKU-000017",
         "slug": "weiße-tasse-17",
         "name": "Weiße Tasse 17",
@@ -47,8 +47,6 @@ def test_a_product_is_mapped_field_by_field() -> None:
         "description": "schön",
         "price_cents": 1999,
         "currency": "EUR",
-        "available": True,
-        "restock_note": None,
         "attributes": [{"name": "weight_g", "value": 350}, {"name": "color", "value": "white"}],
         "tags": ["neu", "öko"],
         "updated_at": datetime(2026, 3, 1, 11, tzinfo=UTC),
@@ -95,11 +93,6 @@ def test_local_time_becomes_an_instant(local: datetime, utc: str) -> None:
 def test_a_row_without_an_exact_counterpart_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(mapping.Unmappable, match=said):
         mapping.product(row(**changes), BERLIN)
-
-
-@pytest.mark.parametrize(("quantity", "available"), [(0, False), (None, False), (-1, False), (1, True)])
-def test_a_product_is_available_when_there_is_some(quantity: int | None, available: bool) -> None:
-    assert mapping.product(row(quantity=quantity), BERLIN)["available"] is available
 
 
 @pytest.mark.parametrize(("text", "tags"), [("", []), ("neu", ["neu"]), ("a,,b,", ["a", "b"])])
