@@ -1,0 +1,156 @@
+"""Rows into the follower's tables: all at once, and one by one only where the database refused.
+
+Prepared before the lock is taken: the file has one write lock, and the applications beside us wait for it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sync.adapters.sqlite.parking import conflict, park
+from sync.adapters.sqlite.part import Part
+from sync.adapters.sqlite.references import broken
+from sync.adapters.sqlite.snapshot import existing_keys
+from sync.adapters.sqlite.tables import Table
+from sync.core.values import Change, Key, Row
+from sync.errors import CannotApply
+
+Problems = dict[tuple[str, tuple[object, ...]], str]
+_DATA = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeEncodeError)
+
+
+@dataclass(slots=True)
+class Batch:
+    """One statement and all its parameters: rows of one table that are written (or deleted) alike."""
+
+    entity: str
+    table: Table
+    names: tuple[str, ...]  # the columns written; none: delete
+    keys: list[Key] = field(default_factory=list)
+    values: list[Sequence[Any]] = field(default_factory=list)
+
+
+class Work:
+    """The changes of a round as batches, in the order in which they were given."""
+
+    def __init__(self, part: Part, slice_name: str, changes: Sequence[Change]) -> None:
+        """Encode everything; CannotApply names the keys that have no spelling here."""
+        self._part = part
+        self._slice = slice_name
+        self._spec = part.spec(slice_name)
+        self.batches: list[Batch] = []
+        problems: Problems = {}
+        last: tuple[object, ...] = ()
+        open_batches: dict[tuple[str, tuple[str, ...]], Batch] = {}
+        for change in changes:
+            kind = (change.entity, change.rows is None)
+            if kind != last:
+                last, open_batches = kind, {}
+            try:
+                for table, names, values in self._writes(change):
+                    batch = open_batches.get((table.spec.name, names))
+                    if batch is None:
+                        batch = Batch(change.entity, table, names)
+                        open_batches[table.spec.name, names] = batch
+                        self.batches.append(batch)
+                    batch.keys.append(change.key)
+                    batch.values.append(values)
+            except ValueError as error:
+                problems[change.entity, change.key] = str(error)
+        if problems:
+            raise CannotApply(problems)
+
+    def _writes(self, change: Change) -> list[tuple[Table, tuple[str, ...], Sequence[Any]]]:
+        tables = self._part.entity_tables(self._slice, self._spec.entity(change.entity))
+        if change.rows is None:
+            return [(table, (), table.stored_key(change.key)) for table in reversed(tables)]
+        writes: list[tuple[Table, tuple[str, ...], Sequence[Any]]] = []
+        for table in tables:
+            row = change.rows.get(table.spec.name)
+            if row is None:
+                writes.append((table, (), table.stored_key(change.key)))
+                continue
+            names = table.writes(row)
+            if not set(table.spec.key).issubset(names):
+                row = {**dict(zip(table.spec.key, change.key, strict=True)), **row}
+                names = table.writes(row)
+            writes.append((table, names, table.encode(row, names)))
+        return writes
+
+    def run(self) -> None:
+        """Write it all, inside the caller's transaction; CannotApply leaves the tables as they were."""
+        connection = self._part.raw
+        connection.execute("SAVEPOINT rows")
+        try:
+            for batch in self.batches:
+                self._all(batch)
+        except _DATA:
+            connection.execute("ROLLBACK TO rows")
+            self._carefully()
+        problems = broken(connection, self.batches)
+        if problems:
+            connection.execute("ROLLBACK TO rows")
+            raise CannotApply(problems)
+        connection.execute("RELEASE rows")
+
+    def _all(self, batch: Batch) -> None:
+        connection, table = self._part.raw, batch.table
+        if not batch.names:
+            connection.executemany(table.delete, batch.values)
+        elif table.upserts(batch.names):
+            connection.executemany(table.upsert(batch.names), batch.values)
+        else:
+            there = existing_keys(self._part, table, batch.keys)
+            for key, values in zip(batch.keys, batch.values, strict=True):
+                connection.execute(*self._statement(batch, values, key in there))
+
+    def _statement(self, batch: Batch, values: Sequence[Any], there: bool) -> tuple[str, Sequence[Any]]:
+        """An UPDATE for a row that is there, where an INSERT would miss columns that must have a value."""
+        table = batch.table
+        if not batch.names:
+            return table.delete, values
+        if not there or table.upserts(batch.names):
+            return table.upsert(batch.names), values
+        key = [values[batch.names.index(name)] for name in table.spec.key]
+        return table.update(batch.names), [*values, *key]
+
+    def _carefully(self) -> None:
+        """Again with the unique values out of the way (two rows may swap them), row by row: who is it?"""
+        connection = self._part.raw
+        for table, keys in self._touched().values():
+            park(connection, table, keys)
+        problems: Problems = {}
+        for batch in self.batches:
+            there: Collection[Key] = existing_keys(self._part, batch.table, batch.keys) if batch.names else ()
+            for key, values in zip(batch.keys, batch.values, strict=True):
+                try:
+                    connection.execute(*self._statement(batch, values, key in there))
+                except _DATA as error:
+                    problems.setdefault((batch.entity, key), self._why(batch, values, error))
+                    if not connection.in_transaction:  # a trigger said RAISE(ROLLBACK)
+                        raise CannotApply(problems) from error
+        if problems:
+            connection.execute("ROLLBACK TO rows")
+            raise CannotApply(problems)
+
+    def _why(self, batch: Batch, values: Sequence[Any], error: Exception) -> str:
+        says = f"{batch.table.spec.name}: {error}"
+        other = conflict(self._part.raw, batch.table, batch.names, values) if batch.names else None
+        return says if other is None else f"{says} (row {other} has it)"
+
+    def _touched(self) -> Mapping[str, tuple[Table, list[Key]]]:
+        found: dict[str, tuple[Table, list[Key]]] = {}
+        for batch in self.batches:
+            found.setdefault(batch.table.spec.name, (batch.table, []))[1].extend(batch.keys)
+        return found
+
+
+def rows_of(changes: Sequence[Change]) -> Iterator[tuple[str, Row]]:
+    """Each row that the changes write, with its table's name."""
+    for change in changes:
+        for name, row in (change.rows or {}).items():
+            if row is not None:
+                yield name, row

@@ -1,0 +1,143 @@
+"""The follower's half of one round. The lease is optimistic: nothing is locked before the rows are prepared."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from sync.adapters.sqlite.apply import Work
+from sync.adapters.sqlite.authority import AuthorityPart
+from sync.adapters.sqlite.findings import Findings
+from sync.adapters.sqlite.log import Log
+from sync.adapters.sqlite.snapshot import SqliteSnapshot, existing_keys, read_rows
+from sync.core import keys as key_texts
+from sync.core.values import Applied, Change, Held, Key, Rows
+from sync.errors import Overtaken, SliceStopped
+from sync.ports import Settled
+
+_APPLIED = """INSERT OR REPLACE INTO sf_applied (slice, entity, key, peer_key, epoch, round, deleted)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_STORE = """UPDATE sf_round SET epoch = ?, round = ?, holder = ?, mark = 0, acked_seq = ?, acked_nonce = ?
+    WHERE slice = ?"""
+
+
+class Rounds(AuthorityPart, Findings):
+    """`begin_round` and `snapshot`."""
+
+    @contextlib.contextmanager
+    def begin_round(self, slice_name: str, holder: str, epoch: int) -> Iterator[SqliteRound]:
+        """Read the lease, without a lock; SliceStopped when the triggers are not what they were."""
+        self.check_file()
+        with self.reading():
+            transaction = SqliteRound(self, slice_name, holder, epoch)
+            stamp = self.stamp(slice_name)
+        if not stamp.whole:
+            raise SliceStopped(
+                f"{self.path}: tables or triggers of slice {slice_name} have changed since capture was installed: "
+                "look at what changed, then `strangler capture install` makes the triggers again"
+            )
+        try:
+            yield transaction
+        finally:
+            self.roll_back()
+
+    @contextlib.contextmanager
+    def snapshot(self, slice_name: str) -> Iterator[SqliteSnapshot]:
+        """A read transaction: in WAL mode it holds up nobody."""
+        self.check_file()
+        with self.reading():
+            yield SqliteSnapshot(self, slice_name)
+
+
+class SqliteRound:
+    """Lease and authority row as they were read; `apply` sees that they still are."""
+
+    def __init__(self, session: Rounds, slice_name: str, holder: str, epoch: int) -> None:
+        """Overtaken when a later epoch was here, or when this side is open."""
+        self._session = session
+        self._slice = slice_name
+        self._holder = holder
+        self._epoch = epoch
+        self._schema = session.schema()
+        self.seen, self.authority = session.lease(slice_name)
+        if self.authority.open:
+            raise Overtaken(f"{session.path}: slice {slice_name} is open here (epoch {self.authority.epoch})")
+        if self.seen.epoch > epoch:
+            raise Overtaken(
+                f"{session.path}: slice {slice_name} has seen epoch {self.seen.epoch}, and this round is of {epoch}"
+            )
+
+    def applied(self, entity: str, peer_keys: Collection[Key]) -> Mapping[Key, Applied]:
+        """By the authority's keys."""
+        return self._session.applied_by_peer(self._slice, entity, peer_keys)
+
+    def held(self) -> Sequence[Held]:
+        """Everything in quarantine."""
+        return self._session.held(self._slice)
+
+    def rows(self, entity: str, keys: Collection[Key]) -> Mapping[Key, Rows]:
+        """This side's rows."""
+        return read_rows(self._session, self._slice, entity, keys)
+
+    def existing(self, entity: str, keys: Collection[Key]) -> frozenset[Key]:
+        """Which of these keys exist here."""
+        if not keys:
+            return frozenset()
+        root = self._session.entity_tables(self._slice, self._session.spec(self._slice).entity(entity))[0]
+        return existing_keys(self._session, root, keys)
+
+    def apply(self, changes: Sequence[Change], settled: Settled) -> None:
+        """Everything that can be computed, then the lock, then the writes."""
+        session = self._session
+        work = Work(session, self._slice, changes)
+        applied = self._applied_rows(changes, settled.round)
+        log = Log(session, self._slice, self._epoch, settled.round)
+        lines = log.lines(changes) if settled.log else []
+        if not session.raw.in_transaction:
+            session.begin()
+            self._still_first()
+        with session.errors:
+            session.raw.execute("SAVEPOINT round")
+            session.raw.execute("UPDATE sf_round SET mark = 1 WHERE slice = ?", (self._slice,))
+            try:
+                work.run()
+            except BaseException:
+                if session.raw.in_transaction:
+                    session.raw.execute("ROLLBACK TO round")
+                raise
+        session.many(_APPLIED, applied)
+        log.append(lines)
+        self._settle(settled)
+
+    def _still_first(self) -> None:
+        session = self._session
+        if session.lease(self._slice) != (self.seen, self.authority) or session.schema() != self._schema:
+            session.roll_back()
+            raise Overtaken(
+                f"{session.path}: another round, a flip or a change of the schema came first for slice {self._slice}"
+            )
+
+    def _applied_rows(self, changes: Sequence[Change], number: int) -> list[tuple[object, ...]]:
+        """Deleted keys first: a key that takes over a deleted one's counterpart has the last word."""
+        text, name, epoch = key_texts.text, self._slice, self._epoch
+        rows = [
+            (name, each.entity, text(each.key), text(each.peer_key), epoch, number, int(each.rows is None))
+            for each in changes
+        ]
+        return sorted(rows, key=lambda row: not row[6])
+
+    def _settle(self, settled: Settled) -> None:
+        session, name = self._session, self._slice
+        session.put_held(name, settled.held)
+        session.put_released(name, settled.released)
+        session.put_progress(name, settled.progress)
+        session.put_mismatches(name, settled.mismatches, settled.settled)
+        # The mark is cleared here, long before the commit: nobody can find the fence passable for all.
+        session.run(
+            _STORE,
+            (self._epoch, settled.round, self._holder, settled.acked_seq, settled.acked_nonce, name),
+        )
+
+    def commit(self) -> None:
+        """Make it so."""
+        self._session.run("COMMIT")

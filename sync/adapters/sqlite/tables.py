@@ -1,0 +1,212 @@
+"""One mapped table as the database has it: its columns' types, and the statements that read and write it."""
+
+# ruff: noqa: S608 - names of tables and columns come from the plan and the schema, and are quoted
+
+from __future__ import annotations
+
+import functools
+import json
+import sqlite3
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sync.adapters.sqlite import codecs
+from sync.adapters.sqlite.schema import quoted
+from sync.adapters.sqlite.shapes import read_shape, references_to
+from sync.core import keys
+from sync.core.values import Key, Row, TableSpec
+from sync.errors import PlanMismatch
+from sync.ports import TableShape
+
+
+@dataclass(frozen=True)
+class Target:
+    """A foreign key as a check needs it: `columns` of `table` refer to `to_columns` of `to_table`."""
+
+    table: str
+    columns: tuple[str, ...]
+    to_table: str
+    to_columns: tuple[str, ...]
+
+
+class Table:
+    """A table of the slice. Made from one state of the schema: made again when that changes."""
+
+    def __init__(
+        self,
+        spec: TableSpec,
+        shape: TableShape,
+        referring: tuple[Target, ...] = (),
+        hyphenated: frozenset[str] = frozenset(),
+    ) -> None:
+        """`referring`: the foreign keys that point at it. `hyphenated`: columns whose UUIDs are spelled so."""
+        self.spec = spec
+        self.name = quoted(spec.name)
+        self.shape = shape
+        self.referring = referring
+        types = {column.name: column.type for column in shape.columns}
+        missing = [name for name in (*spec.key, *spec.columns) if name not in types]
+        if missing:
+            raise PlanMismatch(
+                f"table {spec.name} has no column {', '.join(missing)}: the plan maps it; change the plan or the table"
+            )
+        self._types = types
+        self.written = {column.name for column in shape.columns if not column.generated}
+        self._encode = {
+            name: codecs.encoder("text" if name in hyphenated else declared)
+            for name, declared in types.items()
+        }
+        self._decode = _decoders(types, spec.columns)
+        self._decode_key = _decoders(types, spec.key)
+        self._key_at = [spec.columns.index(name) for name in spec.key if name in spec.columns]
+        self.columns = ", ".join(f"t.{quoted(name)}" for name in spec.columns)
+        self.key_columns = ", ".join(f"t.{quoted(name)}" for name in spec.key)
+        # What an INSERT has to name: SQLite refuses a missing NOT NULL value before it looks for the conflict.
+        self._required = {
+            column.name
+            for column in shape.columns
+            if not column.nullable and column.default is None and not column.generated
+        } - ({spec.key[0]} if len(spec.key) == 1 else set())
+
+    # -- keys ----------------------------------------------------------------------------------------
+    def stored_key(self, key: Key) -> tuple[Any, ...]:
+        """The key's values as this table stores them; ValueError."""
+        if len(key) != len(self.spec.key):
+            raise ValueError(f"key {keys.text(key)} does not have the columns of {self.spec.name}")
+        return tuple(self._encode[name](part) for name, part in zip(self.spec.key, key, strict=True))
+
+    def key_list(self, wanted: Collection[Key]) -> str:
+        """Keys as the JSON array that `chosen` joins with."""
+        rows = [self.stored_key(key) for key in wanted]
+        return json.dumps([row[0] for row in rows] if len(self.spec.key) == 1 else rows)
+
+    def spelled(self, key: Key) -> str:
+        """The key as our triggers spell it in the outbox."""
+        return keys.text(self.stored_key(key))
+
+    def parse(self, spelled: str) -> Key:
+        """The key that a trigger spelled; ValueError for one with a NULL."""
+        key = keys.parse(spelled)
+        if not self._decode_key:
+            return key
+        values = list(key)
+        for at, decode in self._decode_key:
+            values[at] = decode(values[at])
+        return keys.normal(values)
+
+    def key_of(self, values: Sequence[Any]) -> Key:
+        """The key in normal form from stored values."""
+        found = list(values)
+        for at, decode in self._decode_key:
+            found[at] = decode(found[at])
+        return keys.normal(found)
+
+    # -- rows ----------------------------------------------------------------------------------------
+    def row(self, values: Sequence[Any]) -> dict[str, Any]:
+        """Stored values of the mapped columns as a row."""
+        found = list(values)
+        for at, decode in self._decode:
+            if found[at] is not None:
+                found[at] = decode(found[at])
+        return dict(zip(self.spec.columns, found, strict=True))
+
+    def encode(self, row: Row, names: Iterable[str]) -> list[Any]:
+        """The values of these columns as they are stored; ValueError names the column."""
+        found = []
+        for name in names:
+            value = row[name]
+            if value is not None:
+                try:
+                    value = self._encode[name](value)
+                except ValueError as error:
+                    raise ValueError(f"{self.spec.name}.{name}: {error}") from error
+            found.append(value)
+        return found
+
+    def writes(self, row: Row) -> tuple[str, ...]:
+        """The columns of `row` that are written; ValueError for one that is not there."""
+        names = tuple(row)
+        if not self.written.issuperset(names):
+            known = self._types
+            missing = [name for name in names if name not in known]
+            if missing:
+                raise ValueError(f"table {self.spec.name} has no column {', '.join(missing)}")
+            names = tuple(name for name in names if name in self.written)
+        return names
+
+    # -- statements ----------------------------------------------------------------------------------
+    @functools.cached_property
+    def chosen(self) -> str:
+        """`FROM` the keys of one JSON array parameter; the table is `t`."""
+        name, key = self.name, [quoted(each) for each in self.spec.key]
+        if len(key) == 1:
+            return f"FROM json_each(?) AS j CROSS JOIN {name} AS t ON t.{key[0]} = j.value"
+        on = " AND ".join(f"t.{each} = json_extract(j.value, '$[{at}]')" for at, each in enumerate(key))
+        return f"FROM json_each(?) AS j CROSS JOIN {name} AS t ON {on}"
+
+    @functools.cached_property
+    def delete(self) -> str:
+        """Delete one row by its key."""
+        where = " AND ".join(f"{quoted(name)} = ?" for name in self.spec.key)
+        return f"DELETE FROM {self.name} WHERE {where}"
+
+    def upserts(self, names: tuple[str, ...]) -> bool:
+        """Whether an INSERT with these columns can be an upsert, because it names all that must have a value."""
+        return self._required.issubset(names)
+
+    def upsert(self, names: tuple[str, ...]) -> str:
+        """Insert or update one row from these columns."""
+        return _upsert(self.name, self.spec.key, names)
+
+    def update(self, names: tuple[str, ...]) -> str:
+        """Update one row from these columns, then the key."""
+        return _update(self.name, self.spec.key, names)
+
+
+@functools.lru_cache(maxsize=256)
+def _upsert(table: str, key: tuple[str, ...], names: tuple[str, ...]) -> str:
+    rest = [quoted(name) for name in names if name not in key]
+    then = "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest) if rest else "NOTHING"
+    return (
+        f"INSERT INTO {table} ({', '.join(map(quoted, names))}) VALUES ({', '.join('?' * len(names))}) "
+        f"ON CONFLICT ({', '.join(map(quoted, key))}) DO {then}"
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _update(table: str, key: tuple[str, ...], names: tuple[str, ...]) -> str:
+    put = ", ".join(f"{quoted(name)} = ?" for name in names)
+    where = " AND ".join(f"{quoted(name)} = ?" for name in key)
+    return f"UPDATE {table} SET {put} WHERE {where}"
+
+
+def _decoders(types: Mapping[str, str], names: Sequence[str]) -> list[tuple[int, codecs.Decoder]]:
+    found = [(at, codecs.decoder(types[name])) for at, name in enumerate(names)]
+    return [(at, decode) for at, decode in found if decode is not None]
+
+
+def load(connection: sqlite3.Connection, spec: TableSpec) -> Table:
+    """The table as it is now; PlanMismatch when it is not there."""
+    shape = read_shape(connection, spec.name)
+    if shape is None:
+        raise PlanMismatch(
+            f"there is no table {spec.name}: the plan maps it; change the plan or the database"
+        )
+    referring = tuple(Target(*each) for each in references_to(connection, spec.name))
+    return Table(spec, shape, referring, _hyphenated(connection, shape))
+
+
+def _hyphenated(connection: sqlite3.Connection, shape: TableShape) -> frozenset[str]:
+    """The columns of type UUID whose rows have hyphens in them: the type leaves open how it is spelled."""
+    found = set()
+    for column in shape.columns:
+        if column.type.startswith("uuid"):
+            name = quoted(column.name)
+            row = connection.execute(
+                f"SELECT length({name}) FROM {quoted(shape.name)} WHERE typeof({name}) = 'text' LIMIT 1"
+            ).fetchone()
+            if row and row[0] == len(str(uuid.NAMESPACE_DNS)):
+                found.add(column.name)
+    return frozenset(found)
