@@ -1,17 +1,17 @@
-"""The authority row: read, and swapped under the file's write lock, which no other write transaction shares."""
+"""The authority row: read, and swapped under the write lock, which nobody shares."""
 
 from __future__ import annotations
 
 from sync.adapters.sqlite import triggers
 from sync.adapters.sqlite.capture import Capture
 from sync.core.values import Authority, Phase
-from sync.errors import Refused
+from sync.errors import NotCaptured
 from sync.ports import Seen
 
 _AUTHORITY = "SELECT epoch, phase FROM sf_authority WHERE slice = ? AND \"partition\" = ''"
 _SWAP = """UPDATE sf_authority SET epoch = ?, phase = ?
     WHERE slice = ? AND "partition" = '' AND epoch = ? AND phase = ?"""
-_LEASE = """SELECT r.epoch, r.round, r.holder, r.acked_seq, r.acked_nonce, a.epoch, a.phase
+_LEASE = """SELECT r.epoch, r.round, r.holder, r.acked_seq, r.acked_nonce, r.identity, a.epoch, a.phase
     FROM sf_round AS r JOIN sf_authority AS a ON a.slice = r.slice AND a."partition" = '' WHERE r.slice = ?"""
 
 
@@ -22,7 +22,7 @@ class AuthorityPart(Capture):
         """The row as committed now; None when capture is not installed here."""
         try:
             row = self.one(_AUTHORITY, (slice_name,))
-        except Refused:
+        except NotCaptured:
             return None
         return Authority(row[0], Phase(row[1])) if row else None
 
@@ -71,10 +71,10 @@ class AuthorityPart(Capture):
         return self.lease(slice_name)[0]
 
     def lease(self, slice_name: str) -> tuple[Seen, Authority]:
-        """Lease and authority row of one moment; Refused when capture is not installed."""
+        """Lease and authority row of one moment; NotCaptured when capture is not installed."""
         row = self.one(_LEASE, (slice_name,))
         if row is None:
-            raise Refused(
+            raise NotCaptured(
                 f"{self.path}: capture of slice {slice_name} is not installed here: `strangler capture install`"
             )
-        return Seen(*row[:5]), Authority(row[5], Phase(row[6]))
+        return Seen(*row[:6]), Authority(row[6], Phase(row[7]))

@@ -115,9 +115,7 @@ class Findings(Part):
         """By this side's own keys."""
         return {each.key: each for each in self._applied(slice_name, entity, keys, "key")}
 
-    def applied_by_peer(
-        self, slice_name: str, entity: str, peer_keys: Collection[Key]
-    ) -> Mapping[Key, Applied]:
+    def applied_of(self, slice_name: str, entity: str, peer_keys: Collection[Key]) -> Mapping[Key, Applied]:
         """By the other side's keys."""
         return {each.peer_key: each for each in self._applied(slice_name, entity, peer_keys, "peer_key")}
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
-from sync.errors import Busy, DatabaseAway, PlanMismatch, Refused, SyncError
+from sync.errors import Busy, DatabaseAway, NotCaptured, PlanMismatch, SyncError
 
 PATIENCE = 5.0  # seconds for another's lock: longer than any commit, shorter than a supervisor's
 POLL = 0.002  # seconds between two tries to begin: SQLite's own handler sleeps up to 100 ms, which starves us
@@ -52,7 +52,9 @@ class Errors:
         if plain == sqlite3.SQLITE_ERROR and "no such table: " in str(error):
             name = str(error).split("no such table: ")[1].removeprefix("main.")
             if name.startswith("sf_"):
-                return Refused(f"{self._where}: capture is not installed here: `strangler capture install`")
+                return NotCaptured(
+                    f"{self._where}: capture is not installed here: `strangler capture install`"
+                )
         if plain == sqlite3.SQLITE_ERROR:
             return PlanMismatch(f"{self._where}: {error}: see that plan and database fit")
         cure = _CURES.get(plain or -1, "look at the file and try again")
@@ -80,7 +82,7 @@ class Line:
             )
         try:
             # FULL: what is acknowledged to the other side may not be lost with the power. Foreign keys are
-            # checked by us, with the key that is to blame (SQLite names none), and cascades are changes of their own.
+            # checked by us, who name the key that is to blame; what a cascade does comes as marks.
             for pragma in ("synchronous = FULL", "foreign_keys = OFF", "recursive_triggers = OFF"):
                 self.run(f"PRAGMA {pragma}")
             self.run("SELECT count(*) FROM sqlite_master")
@@ -93,8 +95,8 @@ class Line:
             found = self.path.stat()
         except OSError as error:
             raise DatabaseAway(
-                f"sqlite:///{self.path}: there is no such file ({error.strerror}): see that the URL names the "
-                "right one; it is never created from here"
+                f"sqlite:///{self.path}: there is no such file ({error.strerror}): see that the URL names "
+                "the right one; it is never created from here"
             ) from error
         return found.st_dev, found.st_ino
 

@@ -30,6 +30,7 @@ _ADD_WRITERS = """INSERT INTO sf_writers (slice, writer, tbl, rows, first, last)
     WHERE slice = ?1 AND seq <= ?2 AND writer IS NOT 'strangler' GROUP BY 1, 2, 3
     ON CONFLICT (slice, writer, tbl) DO UPDATE SET rows = rows + excluded.rows,
     first = min(first, excluded.first), last = max(last, excluded.last)"""
+_ANY = "SELECT EXISTS (SELECT 1 FROM sf_outbox WHERE slice = ? AND seq > ?)"
 _OLDEST = """SELECT count(*), max(seq) FROM (
     SELECT seq FROM sf_outbox WHERE slice = ? AND seq < ? ORDER BY seq LIMIT ?)"""
 _WRITERS = """SELECT writer, tbl, sum(rows), min(first), max(last) FROM (
@@ -126,6 +127,10 @@ class Outbox(Part):
     def _spelled(self, slice_name: str, table: str, key: Key) -> str:
         self.schema()
         return self.table(slice_name, table).spelled(key)
+
+    def has_pending(self, slice_name: str, after_seq: int) -> bool:
+        """One look at the end of the outbox."""
+        return bool(self.one(_ANY, (slice_name, after_seq))[0])
 
     def pending(self, slice_name: str, after_seq: int) -> tuple[int, float | None]:
         """How many, and the age of the oldest."""

@@ -17,8 +17,8 @@ from sync.ports import Settled
 
 _APPLIED = """INSERT OR REPLACE INTO sf_applied (slice, entity, key, peer_key, epoch, round, deleted)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
-_STORE = """UPDATE sf_round SET epoch = ?, round = ?, holder = ?, mark = 0, acked_seq = ?, acked_nonce = ?
-    WHERE slice = ?"""
+_STORE = """UPDATE sf_round SET epoch = ?, round = ?, holder = ?, mark = 0, acked_seq = ?, acked_nonce = ?,
+    identity = ? WHERE slice = ?"""
 
 
 class Rounds(AuthorityPart, Findings):
@@ -69,7 +69,7 @@ class SqliteRound:
 
     def applied(self, entity: str, peer_keys: Collection[Key]) -> Mapping[Key, Applied]:
         """By the authority's keys."""
-        return self._session.applied_by_peer(self._slice, entity, peer_keys)
+        return self._session.applied_of(self._slice, entity, peer_keys)
 
     def held(self) -> Sequence[Held]:
         """Everything in quarantine."""
@@ -135,7 +135,15 @@ class SqliteRound:
         # The mark is cleared here, long before the commit: nobody can find the fence passable for all.
         session.run(
             _STORE,
-            (self._epoch, settled.round, self._holder, settled.acked_seq, settled.acked_nonce, name),
+            (
+                self._epoch,
+                settled.round,
+                self._holder,
+                settled.acked_seq,
+                settled.acked_nonce,
+                settled.identity,
+                name,
+            ),
         )
 
     def commit(self) -> None:

@@ -1,4 +1,9 @@
-"""Our tables. Only functions that an old SQLite knows too may stand in defaults: the monolith's library runs them."""
+"""Our tables.
+
+In defaults stand only functions that an old SQLite knows too: it is the monolith's library that runs them.
+"""
+
+# fmt: off
 
 from __future__ import annotations
 
@@ -12,12 +17,14 @@ TABLES: dict[str, str] = {
         at REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0),
         nonce INTEGER NOT NULL DEFAULT (random()))""",
     "sf_authority": """CREATE TABLE IF NOT EXISTS sf_authority (
-        slice TEXT NOT NULL, "partition" TEXT NOT NULL DEFAULT '', epoch INTEGER NOT NULL, phase TEXT NOT NULL,
+        slice TEXT NOT NULL, "partition" TEXT NOT NULL DEFAULT '', epoch INTEGER NOT NULL,
+        phase TEXT NOT NULL,
         PRIMARY KEY (slice, "partition")) WITHOUT ROWID""",
     "sf_round": """CREATE TABLE IF NOT EXISTS sf_round (
         slice TEXT NOT NULL PRIMARY KEY, epoch INTEGER NOT NULL DEFAULT 0, round INTEGER NOT NULL DEFAULT 0,
         holder TEXT NOT NULL DEFAULT '', mark INTEGER NOT NULL DEFAULT 0,
-        acked_seq INTEGER NOT NULL DEFAULT 0, acked_nonce TEXT NOT NULL DEFAULT '') WITHOUT ROWID""",
+        acked_seq INTEGER NOT NULL DEFAULT 0, acked_nonce TEXT NOT NULL DEFAULT '',
+        identity TEXT NOT NULL DEFAULT '') WITHOUT ROWID""",
     "sf_applied": """CREATE TABLE IF NOT EXISTS sf_applied (
         slice TEXT NOT NULL, entity TEXT NOT NULL, key TEXT NOT NULL, peer_key TEXT NOT NULL,
         epoch INTEGER NOT NULL, round INTEGER NOT NULL, deleted INTEGER NOT NULL DEFAULT 0,
@@ -27,7 +34,8 @@ TABLES: dict[str, str] = {
         entity TEXT NOT NULL, key TEXT NOT NULL, before TEXT, after TEXT, context TEXT,
         PRIMARY KEY (slice, pos)) WITHOUT ROWID""",
     "sf_log_reader": """CREATE TABLE IF NOT EXISTS sf_log_reader (
-        name TEXT NOT NULL, slice TEXT NOT NULL, pos INTEGER NOT NULL, PRIMARY KEY (name, slice)) WITHOUT ROWID""",
+        name TEXT NOT NULL, slice TEXT NOT NULL, pos INTEGER NOT NULL,
+        PRIMARY KEY (name, slice)) WITHOUT ROWID""",
     "sf_quarantine": """CREATE TABLE IF NOT EXISTS sf_quarantine (
         slice TEXT NOT NULL, entity TEXT NOT NULL, key TEXT NOT NULL, root_entity TEXT NOT NULL,
         root_key TEXT NOT NULL, error TEXT NOT NULL, deleted INTEGER NOT NULL DEFAULT 0,
@@ -39,17 +47,18 @@ TABLES: dict[str, str] = {
         at REAL NOT NULL DEFAULT 0, passes INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (slice, walk, entity)) WITHOUT ROWID""",
     "sf_mismatch": """CREATE TABLE IF NOT EXISTS sf_mismatch (
-        slice TEXT NOT NULL, entity TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL,
-        at REAL NOT NULL, PRIMARY KEY (slice, entity, key)) WITHOUT ROWID""",
+        slice TEXT NOT NULL, entity TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL,
+        detail TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (slice, entity, key)) WITHOUT ROWID""",
     "sf_writers": """CREATE TABLE IF NOT EXISTS sf_writers (
-        slice TEXT NOT NULL, writer TEXT NOT NULL, tbl TEXT NOT NULL, rows INTEGER NOT NULL, first REAL NOT NULL,
-        last REAL NOT NULL, PRIMARY KEY (slice, writer, tbl)) WITHOUT ROWID""",
+        slice TEXT NOT NULL, writer TEXT NOT NULL, tbl TEXT NOT NULL, rows INTEGER NOT NULL,
+        first REAL NOT NULL, last REAL NOT NULL, PRIMARY KEY (slice, writer, tbl)) WITHOUT ROWID""",
     "sf_ids": """CREATE TABLE IF NOT EXISTS sf_ids (
         slice TEXT NOT NULL, entity TEXT NOT NULL, first INTEGER NOT NULL, next INTEGER NOT NULL,
         last INTEGER NOT NULL, PRIMARY KEY (slice, entity)) WITHOUT ROWID""",
     # What this side has promised to the other one: its own generator has to stay above.
     "sf_reserved": """CREATE TABLE IF NOT EXISTS sf_reserved (
-        slice TEXT NOT NULL, entity TEXT NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (slice, entity)) WITHOUT ROWID""",
+        slice TEXT NOT NULL, entity TEXT NOT NULL, last INTEGER NOT NULL,
+        PRIMARY KEY (slice, entity)) WITHOUT ROWID""",
     "sf_stamp": """CREATE TABLE IF NOT EXISTS sf_stamp (
         slice TEXT NOT NULL PRIMARY KEY, stamp TEXT NOT NULL) WITHOUT ROWID""",
     "sf_side": """CREATE TABLE IF NOT EXISTS sf_side (

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from sync.adapters.sqlite.part import Part
 from sync.adapters.sqlite.tables import Table
@@ -72,29 +71,23 @@ class SqliteSnapshot:
         """The entity's rows."""
         return read_rows(self._part, self._slice, entity, keys)
 
+    def existing(self, entity: str, keys: Collection[Key]) -> frozenset[Key]:
+        """Which of these keys exist."""
+        return existing_keys(self._part, self._root(entity), keys)
+
     def keys_after(self, entity: str, after: Key | None, limit: int) -> Sequence[Key]:
-        """The next keys."""
-        return self._keys(entity, after, None, limit)
-
-    def keys_between(self, entity: str, after: Key | None, until: Key | None) -> Sequence[Key]:
-        """The keys of a range."""
-        return self._keys(entity, after, until, -1)
-
-    def _keys(self, entity: str, after: Key | None, until: Key | None, limit: int) -> Sequence[Key]:
-        root = self._table(self._spec.entity(entity).root(self._part.side).name)
-        bounds: list[str] = []
-        values: list[Any] = []
-        for sign, key in ((">", after), ("<=", until)):
-            if key is not None:
-                stored = root.stored_key(key)
-                bounds.append(f"({root.key_columns}) {sign} ({', '.join('?' * len(stored))})")
-                values += stored
-        where = f"WHERE {' AND '.join(bounds)}" if bounds else ""
+        """The next keys, in the order of this database."""
+        root = self._root(entity)
+        stored = () if after is None else root.stored_key(after)
+        where = f"WHERE ({root.key_columns}) > ({', '.join('?' * len(stored))})" if stored else ""
         found = self._part.run(
-            f"SELECT {root.key_columns} FROM {root.name} AS t {where} ORDER BY {root.key_columns} LIMIT {limit}",
-            values,
+            f"SELECT {root.key_columns} FROM {root.name} AS t {where} ORDER BY {root.key_columns} LIMIT ?",
+            (*stored, limit),
         )
         return [root.key_of(each) for each in found]
+
+    def _root(self, entity: str) -> Table:
+        return self._table(self._spec.entity(entity).root(self._part.side).name)
 
 
 def incarnation(part: Part) -> Incarnation:
