@@ -29,7 +29,7 @@ def plan_paragraph(error: PlanError) -> str:
 
 def _is_ours(error: BaseException) -> bool:
     # Rooms have one root of errors each; asking by module spares the import of all of them.
-    rooms = {"facade", "shadow", "migration", "desk"}
+    rooms = {"facade", "shadow", "sync", "migration", "desk"}
     return any(base.__module__.split(".")[0] in rooms for base in type(error).__mro__)
 
 

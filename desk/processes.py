@@ -63,6 +63,19 @@ def shadow(plan: Plan, plan_file: Path) -> int:
     return _process(work(), stop)
 
 
+def sync(plan: Plan, plan_file: Path) -> int:
+    """Keep the data of every slice in step until a signal; a changed plan or mapping starts it anew."""
+    stop = asyncio.Event()
+
+    async def work() -> None:
+        from desk.sync_loop import keep_in_step
+
+        await asyncio.to_thread(_make_state, plan)
+        await keep_in_step(plan, plan_file, stop, tell)
+
+    return _process(work(), stop)
+
+
 def conductor(plan: Plan, plan_file: Path, *, once: bool) -> int:
     """Conduct until a signal, or for one round."""
     stop = asyncio.Event()

@@ -15,11 +15,11 @@ from sync.spec import read_spec
 def open_database(url: str, side: Side, specs: Mapping[str, SliceSpec]) -> SideDatabase:
     """The database at `url` (SQLAlchemy form), which knows the slices in `specs`; nothing is connected yet."""
     if url.startswith("sqlite:"):
-        from sync.adapters.sqlite.database import SqliteDatabase
+        from sync.adapters.sqlite.database import database as sqlite
 
-        return SqliteDatabase(url, side, specs)
+        return sqlite(url, side, specs)
     try:
-        from sync.adapters.postgres.database import PostgresDatabase
+        from sync.adapters.postgres.database import database as postgres
     except ModuleNotFoundError as error:
         if error.name != "psycopg":
             raise
@@ -27,7 +27,7 @@ def open_database(url: str, side: Side, specs: Mapping[str, SliceSpec]) -> SideD
             f"the {side} database is PostgreSQL, and its driver is not installed; "
             'Next: pip install "strangler-fig[postgres]"'
         ) from None
-    return PostgresDatabase(url, side, specs)
+    return postgres(url, side, specs)
 
 
 def open_pair(plan: Plan, slice_name: str) -> Pair:

@@ -17,7 +17,7 @@ _EPILOG = "Start with:  strangler up --demo\n\n" + _EXIT_CODES
 COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("desk.cli.plan:plan", "Check or show the plan."),
     "up": ("desk.cli.up:up", "Start everything; --demo adds a sample shop with traffic."),
-    "run": ("desk.cli.run:run", "Start one process: facade, shadow or conductor."),
+    "run": ("desk.cli.run:run", "Start one process: facade, shadow, sync or conductor."),
     "status": (
         "desk.cli.status:status",
         "Where every route stands, worst first, and what to do next.",
@@ -29,6 +29,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rollback": ("desk.cli.rollback:rollback", "Bring a route's users back to legacy, at once."),
     "gate": ("desk.cli.gate:gate", "Ask whether a route may take its next step."),
     "report": ("desk.cli.report:report", "The differences found between the two sides, with samples."),
+    "capture": ("desk.cli.capture:capture", "Note every change of a slice's data, and fence the other side."),
+    "backfill": ("desk.cli.backfill:backfill", "Bring every row of a slice to the other side."),
+    "verify": ("desk.cli.verify:verify", "Compare every row of a slice on both sides."),
+    "repair": ("desk.cli.repair:repair", "Settle the differences that verify has proven."),
+    "redrive": ("desk.cli.repair:redrive", "Try rows in quarantine again."),
+    "sync": ("desk.cli.sync:sync", "Where the data of the slices stands."),
     "audit": ("desk.cli.audit:audit", "Who changed what, when and why."),
     "doctor": ("desk.cli.doctor:doctor", "What is wrong with this installation, and how to cure it."),
     "diff": ("desk.cli.diff:diff", "Compare two servers over a list of paths: no plan, no set-up."),

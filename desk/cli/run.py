@@ -35,6 +35,18 @@ def shadow(context: click.Context) -> int:
     return processes.shadow(desk.load(context), desk.plan_file(context))
 
 
+@run.command(short_help="Keeps the data of every slice in step.")
+@click.pass_context
+def sync(context: click.Context) -> int:
+    """Carries each change of a slice's data to the other side, and verifies both for as long as it runs.
+
+    Of several such processes one leads each slice, the others stand by.
+    """
+    from desk import processes
+
+    return processes.sync(desk.load(context), desk.plan_file(context))
+
+
 @run.command(short_help="Follows the flags, as far as the gate allows.")
 @click.option("--once", is_flag=True, help="One round, then leave.")
 @click.pass_context
