@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from migration.errors import MigrationError
-from migration.secret import admin_token, project_secret
+from migration.secret import admin_token, identity_keys, introspection_secret, project_secret
 
 
 def test_secrets_are_kept_and_differ(tmp_path: Path) -> None:
@@ -58,3 +58,20 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(MigrationError, match="make its directory writable"):
         project_secret(tmp_path / "file" / "state")
+
+
+def test_the_key_of_identities_is_made_once_and_the_one_before_may_lie_beside_it(tmp_path: Path) -> None:
+    (first,) = identity_keys(tmp_path)
+    assert identity_keys(tmp_path) == [first]
+    assert (tmp_path / "identity-key").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "identity-key").rename(tmp_path / "identity-key.old")
+    new, old = identity_keys(tmp_path)
+    assert old == first != new
+    (tmp_path / "identity-key.old").write_text("no key")
+    with pytest.raises(MigrationError, match="identity-key.old holds no 64 hex digits"):
+        identity_keys(tmp_path)
+
+
+def test_the_word_to_the_monolith_is_kept(tmp_path: Path) -> None:
+    assert introspection_secret(tmp_path) == introspection_secret(tmp_path) != project_secret(tmp_path).hex()
+    assert (tmp_path / "introspection-secret").read_text().strip() == introspection_secret(tmp_path)
