@@ -3,6 +3,8 @@ VENV     := .venv
 BIN      := $(VENV)/bin
 PYTHON   ?= $(shell tools/find-python)
 PYTEST   := $(BIN)/python -m pytest
+# Three on two cores: these tests wait, for processes to start and time-outs to pass, more than they compute.
+THREE    := -n 3
 # T chooses tests: make test T="tests/unit -k stages"
 .DEFAULT_GOAL := help
 .PHONY: help install up test services test-services check format compiled bench bench-facade fuzz docs lock clean
@@ -17,19 +19,25 @@ install: ## Make .venv and fill it from the hashed lock (quick when nothing chan
 up: install ## Start the sample shop, the facade and everything else, with traffic; Ctrl-C stops it all
 	@$(BIN)/strangler up --demo || [ $$? -eq 130 ]  # Ctrl-C is how it ends, no error
 
-test: install ## Every test that needs no server: the quick ones two at a time, then the slow ones one by one
+test: install ## Every test that needs no server: the quick ones, the slow ones, then one by one those that measure
 ifdef T
 	$(PYTEST) -m "not services" $(T)
 else
-	$(PYTEST) -m "not services and not slow" -n 2 --dist loadfile
-	$(PYTEST) -m "not services and slow" --durations=15
+	$(PYTEST) -m "not services and not slow" -n 2
+	$(PYTEST) -m "not services and slow and not alone" $(THREE) --durations=15
+	$(PYTEST) -m "not services and slow and alone" --durations=15
 endif
 
 services: install ## Install the real servers that the last tests need (as root by apt; else it names the packages)
 	@$(BIN)/python tools/services.py
 
 test-services: services ## The tests against real PostgreSQL, Unleash and Chromium
-	$(PYTEST) -m services --durations=15 $(T)
+ifdef T
+	$(PYTEST) -m services $(T)
+else
+	$(PYTEST) -m "services and not alone" $(THREE) --durations=15
+	$(PYTEST) -m "services and alone" --durations=15
+endif
 
 check: install ## Format, lint, types, arrows, unit tests with full coverage of core
 	@$(BIN)/python tools/check.py

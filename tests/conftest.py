@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tools import servers
 
@@ -17,6 +19,31 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "home")
 
 NEED_SERVERS = frozenset({"postgres_url", "postgres_database", "postgres_server", "unleash", "chromium"})
+
+
+# Long tests that share nothing with the others of their file: any worker may take the next of them.
+APART = (
+    "tests/e2e/test_walkthrough.py",
+    "tests/hostile/test_each_rule_counts.py",
+    "tests/hostile/test_hostile.py",
+    "tests/hostile/test_pairs.py",
+)
+
+
+class ByFile(LoadScopeScheduling):
+    """A file stays with one worker, as its fixtures do, but for those of `APART`.
+
+    (Groups by marker, `--dist loadgroup`, are not kept together by xdist 3.8 under pytest 9.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return nodeid if file in APART else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Whatever `--dist` says: the tests of a file may lean on each other."""
+    return ByFile(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -14,7 +14,7 @@ from tests.e2e.system import System, eventually
 from tests.e2e.wire import Wire
 
 DEATHS = ["SIGKILL", "SIGSTOP", "cut"] * 6 + ["SIGKILL", "SIGSTOP"]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 @pytest.fixture(params=["embedded", pytest.param("grown", marks=pytest.mark.services)])

@@ -19,7 +19,7 @@ from tests.e2e.bystander import memory, unharmed
 from tests.e2e.load import NAVIGATION
 from tests.e2e.system import Backend, System, eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 ROUTE = "catalog.show_product"
 PRODUCTS = 100
 VISITORS = 40

@@ -21,7 +21,7 @@ from tests.e2e.bystander import MOST_MORE_MEMORY, memory, unharmed
 from tests.e2e.system import REPO, Backend, System, eventually
 from tools.servers.process import Process
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 MB = 1 << 20
 # Seconds, short for the tests' sake: a head, a body's start, a client that takes nothing, silence.
 PATIENCE = {

@@ -13,7 +13,7 @@ from tests.e2e.backends import grown
 from tests.e2e.system import System, eventually
 from tools.servers import Postgres, Unleash
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.alone]
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.hostile.backends import Backends
 from tests.hostile.plan import write_plan
-from tests.integration.facade_bench import free_port
 from tests.integration.facade_process import Running, start_facade
+from tools.servers.ports import free_port
 
 
 @contextlib.contextmanager

@@ -21,8 +21,8 @@ from tests.hostile.removal import Removal
 from tests.hostile.removals import REMOVALS
 from tests.hostile.rules import RULES
 from tests.hostile.runner import Outcome, run
-from tests.integration.facade_bench import free_port
 from tests.integration.facade_process import Running, start_facade
+from tools.servers.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
 _WITHOUT = Path(__file__).with_name("without")

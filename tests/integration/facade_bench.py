@@ -16,12 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 def until(happened: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
     """Poll until `happened()` is true, and return it."""
     deadline = time.monotonic() + seconds

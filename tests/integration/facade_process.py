@@ -22,7 +22,8 @@ from migration.adapters.flag_writer_file import FlagFileWriter
 from migration.bootstrap import open_ledger
 from migration.core.stages import ReadStage
 from migration.ports import AuditEntry
-from tests.integration.facade_bench import free_port, until
+from tests.integration.facade_bench import until
+from tools.servers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SHOW = "catalog.show_product"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -19,16 +20,10 @@ from pathlib import Path
 
 import pytest
 
+from tools.servers.ports import free_port
+
 REPO = Path(__file__).parents[2]
 START = 60.0  # seconds; about 5 where it was measured
-
-
-def free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 @dataclass
@@ -40,7 +35,7 @@ class Up:
     process: subprocess.Popen[str] | None = None
 
     def __post_init__(self) -> None:
-        self.facade, self.admin, self.legacy, self.catalog = free_ports(4)
+        self.facade, self.admin, self.legacy, self.catalog = (free_port() for _ in range(4))
         shutil.copytree(REPO / "slices", self.home / "slices")
         text = (REPO / "plan.toml").read_text()
         text = text.replace(":5001", f":{self.legacy}").replace(":5002", f":{self.catalog}")
@@ -91,6 +86,14 @@ class Up:
                 except OSError:
                     continue
         return [line for line in found if line]
+
+    def pid_of(self, pattern: str) -> int:
+        """Our process with such a command line: other tests' demos may run, and end, beside us."""
+        for pid in subprocess.run(["pgrep", "-f", pattern], text=True, capture_output=True).stdout.split():
+            with contextlib.suppress(OSError):
+                if self.mark in Path(f"/proc/{pid}/environ").read_text():
+                    return int(pid)
+        raise AssertionError(f"no process of ours is {pattern!r}\n{self.output}")
 
     def status(self, path: str) -> int:
         try:
@@ -170,9 +173,7 @@ def test_a_process_that_was_killed_is_started_again_and_users_notice_nothing(up)
     up.start("--demo", "--no-traffic")
     up.until_ready()
     for name in ("shadow", "conductor"):
-        pids = subprocess.run(["pgrep", "-f", f"desk --plan .*run {name}"], text=True, capture_output=True)
-        ours = [pid for pid in pids.stdout.split() if up.mark in Path(f"/proc/{pid}/environ").read_text()]
-        os.kill(int(ours[0]), signal.SIGKILL)
+        os.kill(up.pid_of(f"desk --plan .*run {name}"), signal.SIGKILL)
         up.wait(
             f"{name} is told", lambda name=name: f"{name} " in up.output and "killed by signal 9" in up.output
         )

@@ -20,13 +20,13 @@ from tests.integration.facade_bench import (
     RawClient,
     RawUpstream,
     ask,
-    free_port,
     hang_up,
     ok,
     request,
     until,
 )
 from tests.integration.facade_process import SHOW, Backend, Running, facade
+from tools.servers.ports import free_port
 
 
 class Listening:

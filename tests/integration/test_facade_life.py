@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from migration.core.stages import ReadStage
-from tests.integration.facade_bench import RawClient, RawUpstream, ask, free_port, ok, request, until
+from tests.integration.facade_bench import RawClient, RawUpstream, ask, ok, request, until
 from tests.integration.facade_clients import Asking
 from tests.integration.facade_process import (
     FAST,
@@ -27,6 +27,7 @@ from tests.integration.facade_process import (
     start_facade,
     write_plan,
 )
+from tools.servers.ports import free_port
 
 
 @pytest.fixture(scope="module")

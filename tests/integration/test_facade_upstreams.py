@@ -15,13 +15,13 @@ from tests.integration.facade_bench import (
     RawClient,
     RawUpstream,
     ask,
-    free_port,
     hang_up,
     ok,
     request,
     until,
 )
 from tests.integration.facade_process import SHOW, Backend, facade
+from tools.servers.ports import free_port
 
 
 def _head_with_length(got: Got, _socket: socket.socket) -> bytes:

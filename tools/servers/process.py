@@ -15,14 +15,11 @@ from typing import IO
 import httpx
 
 from tools.servers.guard import Guard
+from tools.servers.ports import free_port
+
+__all__ = ["REPO", "Process", "free_port", "lives", "wait_until"]
 
 REPO = Path(__file__).resolve().parents[2]
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def wait_until(what: str, holds: Callable[[], object], *, within: float, every: float = 0.02) -> None:
