@@ -26,7 +26,7 @@ class After:
         self._teller.finished(
             Finished(
                 request.id, request.method, decision, _NAMES[passage.side is Side.LEGACY], passage.outcome,
-                passage.status, seconds, passage.why, passage.fallback,
+                passage.status, seconds, passage.why, passage.fallback, passage.write,
             )
         )  # fmt: skip
         if decision.tap or decision.untapped is not None:

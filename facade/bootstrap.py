@@ -58,13 +58,13 @@ def _equip(supervisor: Supervisor, workers: int) -> FlagState | None:
     plan, limits, log = supervisor.plan, supervisor.limits, supervisor.log
     project_secret(plan.state_dir)  # made here once, before workers that start together look for it
     saved = StateFile(Path(plan.state_dir) / "facade-state.json")
-    states, seed = saved.load()
+    states, slices, seed = saved.load()
     supervisor.take(snapshot(plan, states, {}, lambda _flag, _key: False))
-    supervisor.live = Live(plan, states, open_evaluator(), supervisor.take)
-    told = Told(lambda: supervisor.workers)
+    supervisor.live = Live(plan, states, open_evaluator(), supervisor.take, slices)
+    told = Told(lambda: supervisor.workers, supervisor.sit)
     supervisor.following = Following(supervisor.live, saved, log, limits.ledger_poll, told)
     numbers, env = supervisor.numbers, supervisor.env
-    supervisor.workers = Workers(workers, env, limits, log, numbers, supervisor.greeting)
+    supervisor.workers = Workers(workers, env, limits, log, numbers, supervisor.greeting, supervisor.sit)
     return seed
 
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
 
 from facade.adapters.ledger_poll import LedgerPoll
 from facade.adapters.log import Log
+from facade.adapters.seats import Seats, facade_name
 from facade.adapters.state_file import StateFile
 from facade.live import Live
 from migration.bootstrap import open_flag_source, open_ledger
 from migration.core.effective import RouteState
 from migration.core.flags import FlagState
 from migration.core.plan import FlagSettings
+from migration.core.slice_state import SlicePhase, SliceState
 from migration.errors import MigrationError
 from migration.flag_watch import FlagWatch
 from migration.ports import FlagSource
+
+_LEAVING = 0.5  # seconds to give back the seats in the ledger; else they are stale soon
 
 
 class Hearer(Protocol):
@@ -28,6 +33,10 @@ class Hearer(Protocol):
         """The ledger's rows are these now."""
         ...
 
+    def slices(self, slices: Mapping[str, SliceState]) -> None:
+        """The ledger's rows of slices are these now."""
+        ...
+
     def flags(self, state: FlagState) -> None:
         """The flags are these now."""
         ...
@@ -35,6 +44,25 @@ class Hearer(Protocol):
     def fetched(self, at: float | None) -> None:
         """The flags were fetched again, and are the same; None: nothing was fetched of this source yet."""
         ...
+
+
+class _OnLoop:
+    """Brings what a poll says to the loop."""
+
+    def __init__(self, following: Following, loop: asyncio.AbstractEventLoop) -> None:
+        self._following, self._loop = following, loop
+
+    def rows(self, rows: Mapping[str, RouteState]) -> None:
+        """All rows of routes."""
+        self._soon(self._following.take_rows, rows)
+
+    def slices(self, slices: Mapping[str, SliceState]) -> None:
+        """All rows of slices."""
+        self._soon(self._following.take_slices, slices)
+
+    def _soon(self, take: Callable[[_OnLoop, Any], None], found: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
+            self._loop.call_soon_threadsafe(take, self, found)
 
 
 class Following:
@@ -49,6 +77,10 @@ class Following:
         self._watch: FlagWatch | None = None
         self._watching: asyncio.Task[None] | None = None
         self._poll: LedgerPoll | None = None
+        self._heard: _OnLoop | None = None
+        self.seats = Seats(facade_name())
+        self._slices: Mapping[str, SliceState] = {}
+        self._blind = False
         self._saving: asyncio.Future[None] | None = None
         self._save_again = False
 
@@ -69,6 +101,11 @@ class Following:
     def ledger_problem(self) -> str | None:
         """Why the ledger could not be read, or None."""
         return self._poll.error if self._poll is not None else "not followed"
+
+    @property
+    def seat_problem(self) -> str | None:
+        """Why a flip does not wait for this facade, or None."""
+        return self._poll.seat_error if self._poll is not None else None
 
     @property
     def ledger_age(self) -> float | None:
@@ -104,15 +141,11 @@ class Following:
         """Follow the ledger at `url` from now on."""
         if self._poll is not None:
             self._poll.stop()
-        loop = asyncio.get_running_loop()
-
-        def deliver(rows: Mapping[str, RouteState]) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
-                loop.call_soon_threadsafe(self._rows_changed, poll, rows)
-
+            self.seats = Seats(facade_name())
+        self._heard = _OnLoop(self, asyncio.get_running_loop())
         # Never created here: a ledger that is missing is an outage, not a fresh start.
-        poll = self._poll = LedgerPoll(lambda: open_ledger(url, create=False), self._every, deliver)
-        poll.start()
+        self._poll = LedgerPoll(lambda: open_ledger(url, create=False), self._every, self._heard, self.seats)
+        self._poll.start()
 
     async def unfollow_flags(self) -> None:
         """Let go of the flag source."""
@@ -127,6 +160,8 @@ class Following:
         """Let go of both, and of the file."""
         if self._poll is not None:
             self._poll.stop()
+            if self.seats.wanted:  # nobody shall wait for who is gone
+                await asyncio.to_thread(self._poll.join, _LEAVING)
         await self.unfollow_flags()
         if self._saving is not None:
             await asyncio.gather(self._saving, return_exceptions=True)
@@ -149,15 +184,40 @@ class Following:
         while True:
             await asyncio.sleep(self._every)
             self._live.check_age()
+            self._look_for_outage(time.time())
             if self.fetched_at != self._fetched:
                 self._fetched = self.fetched_at
                 self._hearer.fetched(self._fetched)
 
-    def _rows_changed(self, poll: LedgerPoll, rows: Mapping[str, RouteState]) -> None:
-        if poll is self._poll:
+    def take_rows(self, heard: _OnLoop, rows: Mapping[str, RouteState]) -> None:
+        """The ledger's rows of routes changed."""
+        if heard is self._heard:
             self._live.set_states(rows)
             self._hearer.rows(rows)
             self._save()
+
+    def take_slices(self, heard: _OnLoop, slices: Mapping[str, SliceState]) -> None:
+        """The ledger's rows of slices changed."""
+        if heard is self._heard:
+            self._slices, self._blind = slices, False
+            self._tell_slices(slices)
+
+    def _tell_slices(self, slices: Mapping[str, SliceState]) -> None:
+        self._live.set_slices(slices, ledger_read=True)
+        self._hearer.slices(slices)
+        self._save()
+
+    def _look_for_outage(self, now: float) -> None:
+        """An announced flip may go on without us: writes wait until the ledger is back, or it is over."""
+        blind = self.ledger_problem is not None and any(_announced(row, now) for row in self._slices.values())
+        if blind != self._blind:
+            self._blind = blind
+            rows = self._slices.items()
+            unknown = {
+                name: replace(row, phase=SlicePhase.UNKNOWN) if blind and _announced(row, now) else row
+                for name, row in rows
+            }
+            self._tell_slices(unknown)
 
     def _flags_changed(self, state: FlagState) -> None:
         self._live.set_flags(state)
@@ -169,8 +229,8 @@ class Following:
         if self._saving is not None:
             self._save_again = True
             return
-        states, flags = dict(self._live.states), self._live.flags
-        self._saving = asyncio.ensure_future(asyncio.to_thread(self._saved.save, states, flags))
+        states, slices, flags = dict(self._live.states), dict(self._live.slices), self._live.flags
+        self._saving = asyncio.ensure_future(asyncio.to_thread(self._saved.save, states, slices, flags))
         self._saving.add_done_callback(self._was_saved)
 
     def _was_saved(self, saving: asyncio.Future[None]) -> None:
@@ -181,3 +241,7 @@ class Following:
         if self._save_again:
             self._save_again = False
             self._save()
+
+
+def _announced(row: SliceState, now: float) -> bool:
+    return row.phase is SlicePhase.ANNOUNCED and now < row.hold_until

@@ -34,6 +34,8 @@ def report(facade: Facade) -> Report:
         "idle": [([name], pool.idle) for name, pool in pools],
         "poisoned": [([name], float(pool.poisoned)) for name, pool in pools],
         "circuit": [([route], _CIRCUIT[state]) for route, state in states],
+        "writes": [([name], under_way) for name, under_way, _ in facade.proxy.writes.counts()],
+        "waiting": [([name], waiting) for name, _, waiting in facade.proxy.writes.counts()],
         "tap_connected": [([], float(facade.tap.connected))],
         "tap_queued": [([], facade.tap.queued_bytes)],
     }
@@ -55,7 +57,8 @@ def gauges(supervisor: Supervisor) -> list[Metric]:
     """The gauges of a running facade."""
     merged = _Merged(lambda: supervisor.workers.reports())
     return [
-        *_requests(merged), *_routes(supervisor), *_upstreams(merged), *_tap(merged), *_state(supervisor)
+        *_requests(merged), *_routes(supervisor), *_writes(merged, supervisor), *_upstreams(merged),
+        *_tap(merged), *_state(supervisor),
     ]  # fmt: skip
 
 
@@ -130,6 +133,29 @@ def _routes(supervisor: Supervisor) -> list[Metric]:
             ("route", "share"),
         ),
         Gauge("strangler_route_stage", "1: where the route's reads stand.", stages, ("route", "stage")),
+    ]
+
+
+def _writes(merged: _Merged, supervisor: Supervisor) -> list[Metric]:
+    by = ("slice",)
+
+    def phases() -> Iterable[Sample]:
+        for name, row in supervisor.live.slices.items():
+            yield (name, row.authority.value, row.phase.value), 1.0
+
+    def epochs() -> Iterable[Sample]:
+        return [((name,), row.epoch) for name, row in supervisor.live.slices.items()]
+
+    return [
+        Gauge("strangler_writes_in_flight", "Writes on their way.", merged("writes", sum), by),
+        Gauge("strangler_writes_waiting", "Writes that wait for a flip.", merged("waiting", sum), by),
+        Gauge(
+            "strangler_slice_authority",
+            "1: who takes the slice's writes, and what the ledger says of a flip.",
+            phases,
+            ("slice", "side", "phase"),
+        ),
+        Gauge("strangler_slice_epoch", "Grows with each flip.", epochs, by),
     ]
 
 

@@ -8,12 +8,16 @@ from dataclasses import replace
 from typing import Protocol
 
 from facade.core.decide import Snapshot, snapshot
+from facade.core.writes import known_states
 from migration.core.effective import RouteState
 from migration.core.flags import FlagState, Intent
 from migration.core.match import RouteTable
 from migration.core.plan import Plan
+from migration.core.slice_state import SliceState
 from migration.errors import FlagError
 from migration.ports import FlagContext, FlagEvaluator
+
+_NOTHING: Mapping[str, SliceState] = {}
 
 
 class Watched(Protocol):
@@ -35,10 +39,12 @@ class Live:
 
     def __init__(
         self, plan: Plan, states: Mapping[str, RouteState], evaluator: FlagEvaluator,
-        publish: Callable[[Snapshot], None],
+        publish: Callable[[Snapshot], None], slices: Mapping[str, SliceState] = _NOTHING,
     ) -> None:  # fmt: skip
         """Start from the last known rows, without flags."""
-        self.plan, self.states = plan, dict(states)
+        self.plan, self.states, self.slices = plan, dict(states), dict(slices)
+        self.ledger_read = False
+        self._intents: dict[str, Intent] = {}
         self._evaluator, self._publish = evaluator, publish
         self._table = RouteTable(plan.routes.values())
         self._watch: Watched | None = None
@@ -59,9 +65,14 @@ class Live:
         self.rebuild()
 
     def set_states(self, states: Mapping[str, RouteState]) -> None:
-        """The ledger's rows were read."""
+        """The ledger's rows of routes were read."""
         self.states = dict(states)
-        self.rebuild()
+        self.publish()
+
+    def set_slices(self, slices: Mapping[str, SliceState], *, ledger_read: bool) -> None:
+        """The ledger's rows of slices are known; `ledger_read`: from itself, so that there are no others."""
+        self.slices, self.ledger_read = dict(slices), ledger_read
+        self.publish()
 
     def follow(self, watch: Watched) -> None:
         """Take the flags from `watch` from now on."""
@@ -93,8 +104,14 @@ class Live:
             for route in self.plan.routes.values():
                 asked = self._flags.intent(route, stale=stale) if self._flags is not None else Intent()
                 intents[route.id] = replace(asked, killed=asked.killed or self._killed)
+        self._intents = intents
+        self.publish()
+
+    def publish(self) -> None:
+        """Publish a snapshot, with the flags as they were understood last."""
         self.changed_at = time.monotonic()
-        self._publish(snapshot(self.plan, self.states, intents, self._evaluate, self._table))
+        slices = known_states(self.plan, self.slices, ledger_read=self.ledger_read)
+        self._publish(snapshot(self.plan, self.states, self._intents, self._evaluate, self._table, slices))
 
     def _stale(self) -> bool:
         return self._watch is None or self._watch.stale

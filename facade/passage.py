@@ -5,6 +5,7 @@ from __future__ import annotations
 from facade.copies import Copy
 from facade.core.decide import Decision, Snapshot
 from facade.core.incoming import Incoming, Project
+from facade.core.writes import Write
 from facade.errors import UpstreamError
 from facade.ports import AnswerHead, ClientSide
 from migration.core.plan import Side
@@ -15,7 +16,7 @@ class Passage:
 
     __slots__ = (
         "answered", "at", "client", "copy", "decision", "fallback", "outcome", "places", "project", "request",
-        "sent", "side", "snapshot", "started", "status", "untaken", "why",
+        "sent", "side", "snapshot", "started", "status", "untaken", "why", "write",
     )  # fmt: skip
 
     def __init__(
@@ -29,10 +30,16 @@ class Passage:
         self.status, self.outcome = 0, "failed"
         self.fallback: str | None = None
         self.copy: Copy | None = None
+        self.write: Write | None = None  # where it writes data that is kept in step
         self.untaken: str | None = None  # why the tap would not have taken it, so that no copy was made
         self.places: list[str] = []
         self.sent = b""  # the head that the answering backend was sent
         self.answered: AnswerHead | None = None
+
+    def decide(self, snapshot: Snapshot, project: Project, decision: Decision) -> None:
+        """Decided again: it waited, and what it was decided on is over."""
+        self.snapshot, self.project, self.decision = snapshot, project, decision
+        self.side, self.why = decision.side, decision.why
 
     @property
     def is_tapped(self) -> bool:

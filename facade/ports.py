@@ -15,6 +15,7 @@ from facade.core.headers import Header
 from facade.core.http1.framing import Body
 from facade.core.http1.head import AnswerHead, RequestHead
 from facade.core.problem import Problem
+from facade.core.writes import Write
 
 __all__ = ["AnswerHead", "ClientSide", "Finished", "Tap", "Teller", "UpstreamConnection", "UpstreamPool"]
 
@@ -195,6 +196,7 @@ class Finished:
     seconds: float
     why: str
     fallback: str | None = None  # the kind of failure that made legacy answer
+    write: Write | None = None  # where it writes data that is kept in step
 
 
 class Tap(Protocol):

@@ -28,6 +28,7 @@ from facade.settings import Limits
 from migration.core.effective import RouteState
 from migration.core.flags import FlagState
 from migration.core.plan import Plan
+from migration.core.slice_state import SliceState
 from migration.secret import introspection_secret
 from shadow.tap import TapSender
 
@@ -103,6 +104,10 @@ class Facade:
         """Rows of the ledger changed."""
         rows = {**self.live.states, **{row.route: row for row in changed}}
         self.live.set_states({route: row for route, row in rows.items() if route not in gone})
+
+    def take_slices(self, slices: Mapping[str, SliceState], *, ledger_read: bool) -> None:
+        """The ledger's rows of slices changed."""
+        self.live.set_slices(slices, ledger_read=ledger_read)
 
     def take_flags(self, document: Mapping[str, Any], fetched_at: float) -> None:
         """The flags changed."""

@@ -24,7 +24,10 @@ from facade.ports import ClientSide, Finished, Teller
 from facade.relay import Relay
 from facade.settings import Limits
 from facade.sides import GetPool, Sides
+from facade.writes import Writes
 from migration.core.plan import Side
+
+_DAY = 86_400
 
 
 @lru_cache(maxsize=4)
@@ -57,11 +60,13 @@ class Proxy:
         self._teller, self._after = teller, after
         self._idents = idents(random(10).hex())
         self._sides = Sides(Attempts(limits, teller), pools, self.circuits, self.admission, teller)
+        self.writes = Writes(limits.waiting_bytes)
         self._relay = Relay(limits, teller, random, CopyBudget(int(limits.copies_bytes)), after.tap)
 
     def take(self, now: Snapshot) -> None:
         """Decide on this snapshot from the next request on."""
         self.now = now
+        self.writes.take(now.writes)
 
     def identify(self, identities: Identities | None) -> None:
         """Have services told who is logged in, from the next request on."""
@@ -81,7 +86,7 @@ class Proxy:
         try:
             request = understand(client.head, client.peer, snapshot.plan, project, next(self._idents))
             now = time.time()
-            decision = decide(snapshot, request, _day(int(now // 86_400)))
+            decision = decide(snapshot, request, _day(int(now // _DAY)))
         except Refused as refused:
             self._refuse_early(client, refused.problem, request, started)
             return
@@ -105,6 +110,8 @@ class Proxy:
             self._refuse(passage, refused.problem)
             return
         try:
+            if passage.decision.write is not None:
+                await self.writes.enter(passage, self._decide_again)
             opened = await self._sides.open(passage)
             try:
                 await self._relay.answer(passage, opened, self.token)
@@ -118,7 +125,14 @@ class Proxy:
         except UpstreamError as error:
             self._blame(passage, error)
         finally:
+            if passage.write is not None:
+                self.writes.leave(passage.write)
             self.admission.leave(passage.places)
+
+    def _decide_again(self, passage: Passage) -> None:
+        """A request that waited is decided on what ended its wait."""
+        now, day = self.now, _day(int(time.time() // _DAY))
+        passage.decide(now, self.project, decide(now, passage.request, day))
 
     def _blame(self, passage: Passage, error: UpstreamError) -> None:
         legacy = passage.side is Side.LEGACY

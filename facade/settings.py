@@ -42,6 +42,7 @@ class Limits:
     hang: float = 10.0  # a worker tells its counters every 0.25 s; one silent for so long is killed
     ledger_poll: float = 0.25  # a rollback is seen within one second, with three polls to spare
     reload_poll: float = 0.5  # of the plan's files; a person waits for it
+    waiting_bytes: float = 67_108_864.0  # all writes that wait for a flip's end: 170 of the largest
     copies_bytes: float = 67_108_864.0  # all copies of answers that wait for their last byte
 
 

@@ -102,6 +102,7 @@ class Sides:
             two_sides=decision.two_sides,
             tunnel=tunnel,
             identity=token,
+            epoch=passage.write.epoch if passage.write is not None else None,
         )
         call = Call(upstream, request, head, passage.client, facade.max_request_body, tunnel)
         try:

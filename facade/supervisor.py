@@ -23,6 +23,7 @@ from facade.adapters.plan_watch import Signature, signature
 from facade.adapters.telling import KEPT
 from facade.background import for_ever, let_go
 from facade.core.decide import Snapshot
+from facade.core.writes import SYNC, known_states
 from facade.following import Following
 from facade.live import Live
 from facade.settings import Limits
@@ -31,6 +32,7 @@ from facade.workers import Workers
 from migration.core.effective import RouteState
 from migration.core.flags import FlagState
 from migration.core.plan import Plan
+from migration.core.slice_state import SliceState
 from migration.errors import MigrationError
 from migration.plan_file import PlanTexts, load_with_texts
 
@@ -50,16 +52,23 @@ class Source:
 class Told:
     """Tells the workers what changed; of the ledger's rows only those that did."""
 
-    def __init__(self, workers: Callable[[], Workers]) -> None:
-        """`workers` are asked for at each change."""
-        self._workers = workers
+    def __init__(self, workers: Callable[[], Workers], sit: Callable[[], None]) -> None:
+        """`workers` are asked for at each change; `sit` says in the ledger what was taken of it."""
+        self._workers, self._sit = workers, sit
         self._rows: Mapping[str, RouteState] = {}
 
     def rows(self, states: Mapping[str, RouteState]) -> None:
         """The ledger's rows are these now."""
         before, self._rows = self._rows, dict(states)
         changed = [row for route, row in states.items() if before.get(route) != row]
-        self._workers().tell("rows", rows=changed, gone=[route for route in before if route not in states])
+        gone = [route for route in before if route not in states]
+        if changed or gone:
+            self._workers().tell("rows", rows=changed, gone=gone)
+
+    def slices(self, slices: Mapping[str, SliceState]) -> None:
+        """The ledger's rows of slices are these now."""
+        self._workers().tell("slices", rows=list(slices.values()), ledger_read=True)
+        self._sit()
 
     def flags(self, state: FlagState) -> None:
         """The flags are these now."""
@@ -106,9 +115,22 @@ class Supervisor:
             "path": self.plan.path,
             "texts": self.source.texts,
             "rows": list(self.live.states.values()),
+            "slices": list(self.live.slices.values()),
+            "ledger_read": self.live.ledger_read,
             "flags": [state.document for state in self.following.flags],
             "fetched_at": self.following.fetched_at,
         }
+
+    def sit(self) -> None:
+        """Say in the ledger which rows of slices were taken, and how many of their writes are under way."""
+        live = self.live
+        if live.ledger_read:
+            known = known_states(live.plan, live.slices, ledger_read=True)
+            mine = {name: known[name] for name, part in live.plan.slices.items() if part.data == SYNC}
+            in_flight = {
+                name: self.workers.writes(name, row.version) for name, row in mine.items() if row.waits
+            }
+            self.following.seats.want(mine, in_flight)
 
     async def start(self, sockets: Sequence[Sequence[socket]], seed: FlagState | None) -> None:
         """Follow ledger, flags and the plan's files, start the workers, and wait until all of them serve.
@@ -155,7 +177,14 @@ class Supervisor:
             "pid": os.getpid(),
             "draining": self.draining,
             "plan": {"hash": self.plan.hash, "problem": self.plan_problem},
-            "ledger": {"problem": following.ledger_problem, "age": following.ledger_age},
+            "ledger": {
+                "problem": following.ledger_problem, "age": following.ledger_age,
+                "seats": following.seat_problem,
+            },
+            "slices": {
+                name: {"authority": row.authority, "epoch": row.epoch, "phase": row.phase}
+                for name, row in self.live.slices.items()
+            },
             "flags": {"problem": following.flags_problem, "stale": following.flags_stale},
             "tap": {"connected": bool(serving) and all(map(_tapped, serving))},
             "workers": [
@@ -212,6 +241,7 @@ class Supervisor:
             ),
         )
         self.live.set_plan(plan)
+        self.sit()
         if plan.flags != before.flags:
             await self.following.unfollow_flags()
             self.following.follow_flags(plan.flags, None)

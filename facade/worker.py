@@ -25,7 +25,7 @@ from facade.adapters.log import Log
 from facade.adapters.metrics_text import flattened
 from facade.adapters.pool import Pools
 from facade.adapters.server import FacadeServer
-from facade.adapters.state_file import states_of
+from facade.adapters.state_file import slices_of, states_of
 from facade.adapters.telling import Telling, decision_line
 from facade.after import After
 from facade.background import let_go
@@ -95,6 +95,8 @@ class Worker:
         self._workers = told["workers"]
         plan = share_of(plan_of_texts(Path(told["path"]), told["texts"], os.environ), self._workers)
         facade = build(self._place, plan, told)
+        facade.proxy.writes.report = self._tell_writes
+        facade.take_slices(slices_of(told["slices"]), ledger_read=told["ledger_read"])
         for document in told["flags"]:
             facade.live.set_flags(FlagState.from_features(document, told["fetched_at"]))
         facade.live.rebuild()
@@ -121,6 +123,8 @@ class Worker:
         match kind:
             case "rows":
                 facade.take_rows(states_of(message["rows"]).values(), message["gone"])
+            case "slices":
+                facade.take_slices(slices_of(message["rows"]), ledger_read=message["ledger_read"])
             case "flags":
                 facade.take_flags(message["document"], message["fetched_at"])
             case "fetched":
@@ -158,6 +162,10 @@ class Worker:
             if len(lines) % _LINES == 0:
                 await asyncio.sleep(0)
         self._channel.send("decisions", n=number, lines=lines)
+
+    def _tell_writes(self, name: str, version: int, in_flight: int) -> None:
+        """Whoever flips waits for this."""
+        self._channel.send("writes", slice=name, version=version, in_flight=in_flight)
 
     async def _beat(self) -> None:
         while True:
@@ -209,6 +217,7 @@ def build(place: int, plan: Plan, told: Message) -> Facade:
     env = os.environ
     limits, log = read_limits(env), Log(worker=place)
     limits = replace(limits, copies_bytes=limits.copies_bytes / told["workers"])
+    limits = replace(limits, waiting_bytes=limits.waiting_bytes / told["workers"])
     telling = Telling(log)
     decisions = None
     if path := env.get(SETTING):

@@ -37,8 +37,12 @@ class WorkerProcess:
         numbers: Numbers,
         on_end: Callable[[WorkerProcess], None],
         on_leave: Callable[[WorkerProcess], None],
+        on_writes: Callable[[], None],
     ) -> None:
-        """`numbers` grow by what it counts; `on_end` hears of its end, `on_leave` that it was asked to."""
+        """`numbers` grow by what it counts; `on_end` hears of its end, `on_leave` that it was asked to.
+
+        `on_writes` hears that `writes` changed: of each slice the row that it took, and its writes under way.
+        """
         self.place, self.process = place, process
         self.channel = Channel(self._hear, self._gone)
         self.state = State.STARTING
@@ -48,7 +52,9 @@ class WorkerProcess:
         self.report: dict[str, Any] = {}
         self.served_at: float | None = None
         self.silence = Silence(time.monotonic(), _MOST_OF_A_GAP)
+        self.writes: dict[str, tuple[int, int]] = {}
         self._numbers, self._on_end, self._on_leave = numbers, on_end, on_leave
+        self._on_writes = on_writes
         self._sent = self._took = 0
         self._asked: dict[int, asyncio.Future[Message | None]] = {}
         self._settled = asyncio.Event()
@@ -148,6 +154,9 @@ class WorkerProcess:
             case "numbers":
                 self._numbers.grow(message["changes"])
                 self.report = message["report"]
+            case "writes":
+                self.writes[message["slice"]] = (message["version"], message["in_flight"])
+                self._on_writes()
             case "leave":
                 self._on_leave(self)
         if number in self._asked and not self._asked[number].done():

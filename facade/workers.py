@@ -52,11 +52,12 @@ class Workers:
         log: Log,
         numbers: Numbers,
         greeting: Callable[[], dict[str, Any]],
+        on_writes: Callable[[], None],
     ) -> None:
-        """As many as `count`, none of them started."""
+        """As many as `count`, none of them started; `on_writes` hears that fewer writes are on their way."""
         self._places = [_Place(number) for number in range(count)]
         self._env, self._limits, self._log, self._numbers = env, limits, log, numbers
-        self._greeting = greeting
+        self._greeting, self._on_writes = greeting, on_writes
         self._ending = limits.drain + limits.last_answer + _ENDING
         self._one_by_one = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -88,6 +89,11 @@ class Workers:
     def reports(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
         """What each of them saw last, by its place."""
         return [(str(one.place), one.report) for one in self.all]
+
+    def writes(self, name: str, version: int) -> int:
+        """How many writes of a slice are on their way since all took its row; one for who has not said so."""
+        known = (one.writes.get(name, (-1, 1)) for one in self._all if one.greeted)
+        return sum(count if taken == version else 1 for taken, count in known)
 
     # Talking
 
@@ -223,7 +229,7 @@ class Workers:
 
     async def _spawn(self, place: _Place) -> WorkerProcess:
         process, end = spawn(place.number, place.sockets, self._env)
-        one = WorkerProcess(place.number, process, self._numbers, self._ended, self._leave)
+        one = WorkerProcess(place.number, process, self._numbers, self._ended, self._leave, self._on_writes)
         self._all.append(one)
         await one.channel.attach(end)
         return one
@@ -240,6 +246,7 @@ class Workers:
 
     def _ended(self, one: WorkerProcess) -> None:
         self._all.remove(one)
+        self._on_writes()  # those that it had on their way are nobody's any more
         place = self._places[one.place]
         if place.worker is one and self._served and not self._stopping and place.successor is None:
             self._later(self._succeed(place, one))

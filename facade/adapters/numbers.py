@@ -50,6 +50,20 @@ class Numbers:
             "Answers of services that tried to write the monolith's session cookie, without it.",
             ("upstream",),
         )  # fmt: skip
+        self.held = Counter("strangler_writes_held_total", "Writes that waited for a flip.", ("slice",))
+        self.hold_seconds = Histogram(
+            "strangler_write_hold_seconds", "For how long a write waited for a flip.", BOUNDS, ("slice",)
+        )
+        self.hold_refused = Counter(
+            "strangler_holds_refused_total",
+            "Writes refused with 503: moving (too long), moving_full (too many wait), authority_unknown.",
+            ("slice", "why"),
+        )  # fmt: skip
+        self.spanned = Counter(
+            "strangler_writes_spanned_total",
+            "Writes that failed while their slice moved.",
+            ("slice",),
+        )
         self.circuits = Counter(
             "strangler_circuit_changes_total", "Changes of a route's circuit.", ("route", "to")
         )

@@ -12,6 +12,7 @@ from facade.adapters.log import Log
 from facade.adapters.metrics_text import Buckets, Cell
 from facade.adapters.numbers import BOUNDS, Numbers
 from facade.core.problem import Problem
+from facade.core.writes import HOLDS, Write
 from facade.ports import Finished
 
 KEPT = 2000
@@ -56,6 +57,8 @@ class Telling:
             self.numbers.refused.add(what.why)
         if what.fallback is not None:
             self.numbers.fallbacks.add(route, what.fallback)
+        if what.write is not None:
+            self._written(what, what.write)
         now = time()
         self._keep((now, what))
         if self.decided is not None:
@@ -67,6 +70,15 @@ class Telling:
         seconds = self.numbers.seconds.bound(side) if outcome == "answered" else None
         bound = self._bound[key] = _Bound(requests, seconds)
         return bound
+
+    def _written(self, what: Finished, write: Write) -> None:
+        if write.held > 0:
+            self.numbers.held.add(write.slice)
+            self.numbers.hold_seconds.observe(write.held, write.slice)
+        if what.outcome == "refused" and what.why in HOLDS:
+            self.numbers.hold_refused.add(write.slice, what.why)
+        if write.spans(what.status):
+            self.numbers.spanned.add(write.slice)
 
     def parser_refused(self, problem: Problem) -> None:
         """The parser refused a request before it was one."""
@@ -116,7 +128,16 @@ def route_of(what: Finished) -> str:
 
 def decision_line(what: Finished) -> str:
     """One line of /decisions: id, method, route, side, status, outcome, milliseconds, why."""
+    epochs = f" epoch={_epochs(what)}" if what.write is not None else ""
     return (
         f"{what.request_id or '-'} {what.method} {route_of(what)} {what.side} {what.status} {what.outcome}"
-        f" {what.seconds * 1000:.1f}ms {what.why}"
+        f" {what.seconds * 1000:.1f}ms {what.why}{epochs}"
     )
+
+
+def _epochs(what: Finished) -> str:
+    """The epoch of a write; of one that failed while its slice changed sides, both."""
+    write = what.write
+    if write is None:
+        return ""
+    return f"{write.epoch}>{write.epoch_after}" if write.spans(what.status) else str(write.epoch)

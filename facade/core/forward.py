@@ -25,11 +25,13 @@ def forwarded_head(
     two_sides: bool,
     tunnel: bool = False,
     identity: bytes | None = None,
+    epoch: int | None = None,
 ) -> bytes:
     """The bytes of the head for `to`.
 
     `planned`: for a route of the plan, whose validators may carry our tags. `tunnel`: ask for a WebSocket.
-    `identity`: the token of whoever is logged in, which only a service is given.
+    `identity`: the token of whoever is logged in, which only a service is given. `epoch`: of the slice whose
+    data it writes.
     """
     headers: list[Header] = incoming.headers
     if planned and _CONDITION in incoming.noted:
@@ -45,6 +47,8 @@ def forwarded_head(
         ours += ((b"X-Shadow", incoming.shadow),)
     if identity is not None and to.side is not Side.LEGACY:
         ours += ((HEADER, identity),)
+    if epoch is not None:
+        ours += ((b"X-Strangler-Epoch", b"%d" % epoch),)
     if tunnel:
         ours += ((b"Connection", b"Upgrade"), _UPGRADE)
     return request_head(

@@ -20,12 +20,35 @@ MOVING = Problem(
     "What this would change is just moving to another system. Nothing was written: try again in a moment.",
     1,
 )
+FULL = Problem(
+    503,
+    "moving_full",
+    "Too many wait for what is just moving to another system. Nothing was written: try again in a moment.",
+    1,
+)
 UNKNOWN = Problem(
     503,
     "authority_unknown",
     "Which system takes this change cannot be found out now. Nothing was written: try again in a moment.",
     1,
 )
+
+HOLDS = frozenset(problem.code for problem in (MOVING, FULL, UNKNOWN))
+
+
+class Write:
+    """One write: the epoch that it was sent in and the one at its end, and for how many seconds it waited."""
+
+    __slots__ = ("epoch", "epoch_after", "held", "slice", "under_way")
+
+    def __init__(self, name: str) -> None:
+        """A write of the slice `name` that has not been sent."""
+        self.slice, self.epoch, self.epoch_after = name, 0, 0
+        self.held, self.under_way = 0.0, False
+
+    def spans(self, status: int) -> bool:
+        """Whether it failed while the slice changed sides, so that nobody knows which of them it reached."""
+        return status >= 500 and self.epoch != self.epoch_after and self.epoch_after > 0
 
 
 class WriteView:
@@ -43,11 +66,11 @@ class WriteView:
         self.epoch = state.epoch if state is not None else 0
         self.version = state.version if state is not None else -1
         self.waits = state is not None and state.waits
-        self.why = f"authority {state.authority.value}, epoch {state.epoch}" if state is not None else "unknown"
+        self.why = f"authority {state.authority.value}" if state is not None else "authority unknown"
 
     @property
     def moved(self) -> bool:
-        """Whether legacy is not simply right: what reaches it by another spelling of the path would be wrong."""
+        """Whether a write that reached legacy past us, by another spelling of its path, would be wrong."""
         return self.side is not Side.LEGACY or self.waits
 
 

@@ -17,7 +17,9 @@ from facade.live import Live
 from migration.adapters.flag_engine_unleash import UnleashEvaluator
 from migration.core.effective import RouteState
 from migration.core.flags import FlagState
-from migration.core.stages import ReadStage
+from migration.core.plan import Plan, Side, Slice
+from migration.core.slice_state import SlicePhase, SliceState
+from migration.core.stages import ReadStage, WriteStage
 from migration.errors import FlagError
 from migration.ports import FlagContext
 from tests.unit.facade.facade_builders import SHOW, a_plan, a_route, at
@@ -122,15 +124,18 @@ def test_growing_stale_and_coming_back_is_noticed_without_a_change() -> None:
 
 def test_the_state_survives_a_restart(tmp_path: Path) -> None:
     file = StateFile(tmp_path / "deep" / "state.json")
-    assert file.load() == ({}, None)
+    assert file.load() == ({}, {}, None)
     states = {SHOW: RouteState(SHOW, ReadStage.CANARY, 50, 20, 10, True, "why", 3.0, 7)}
-    file.save(states, _flags("20"))
-    loaded, flags = file.load()
-    assert loaded == states
+    slices = {
+        "orders": SliceState("orders", "", WriteStage.FLIPPED, Side.EXTRACTED, 4, SlicePhase.FLIPPING, 9.5, 3)
+    }
+    file.save(states, slices, _flags("20"))
+    loaded, rows, flags = file.load()
+    assert (loaded, rows) == (states, slices)
     assert flags is not None
     assert flags.hash == _flags("20").hash
-    file.save(states, None)
-    assert file.load() == (states, None)
+    file.save(states, {}, None)
+    assert file.load() == (states, {}, None)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["state.json"]
 
 
@@ -152,7 +157,61 @@ BROKEN = {
 def test_a_broken_state_is_as_good_as_none(tmp_path: Path, case: str) -> None:
     path = tmp_path / "state.json"
     path.write_text(BROKEN[case], "utf-8")
-    assert StateFile(path).load() == ({}, None)
+    assert StateFile(path).load() == ({}, {}, None)
+
+
+def test_a_state_of_an_older_facade_knows_no_slices(tmp_path: Path) -> None:
+    file = StateFile(tmp_path / "state.json")
+    file.save({SHOW: RouteState(SHOW)}, {"orders": SliceState("orders")}, None)
+    old = json.loads((tmp_path / "state.json").read_text("utf-8"))
+    del old["slices"]
+    (tmp_path / "state.json").write_text(json.dumps(old), "utf-8")
+    assert file.load() == ({SHOW: RouteState(SHOW)}, {}, None)
+
+
+def _synced() -> Plan:
+    return a_plan(
+        slices={"catalog": Slice("catalog", "team", "catalog", "sync", (a_route("show", "GET /p"),))}
+    )
+
+
+def test_once_the_ledger_was_read_a_slice_without_a_row_is_legacys() -> None:
+    published: list[Snapshot] = []
+    live = Live(_synced(), {}, _Engine(), published.append)
+    live.rebuild()
+    assert published[-1].writes["catalog"].side is None
+    live.set_slices({}, ledger_read=False)
+    assert published[-1].writes["catalog"].side is None
+    live.set_slices({}, ledger_read=True)
+    assert published[-1].writes["catalog"].side is Side.LEGACY
+
+
+def test_a_plan_that_comes_to_keep_data_in_step_knows_its_slices_at_once() -> None:
+    live, published, _ = _live()
+    live.set_slices({}, ledger_read=True)
+    assert dict(published[-1].writes) == {}
+    live.set_plan(_synced())
+    assert published[-1].writes["catalog"].side is Side.LEGACY
+
+
+def test_what_an_earlier_process_knew_of_a_slice_counts_until_the_ledger_is_read() -> None:
+    published: list[Snapshot] = []
+    known = {"catalog": SliceState("catalog", "", WriteStage.FLIPPED, Side.EXTRACTED, 4)}
+    live = Live(_synced(), {}, _Engine(), published.append, known)
+    live.rebuild()
+    assert (published[-1].writes["catalog"].side, published[-1].writes["catalog"].epoch) == (
+        Side.EXTRACTED,
+        4,
+    )
+
+
+def test_rows_of_slices_change_a_snapshot_and_leave_what_the_flags_ask() -> None:
+    live, published, engine = _live()
+    live.follow(_Watch(_flags("20")))  # type: ignore[arg-type]
+    live.set_slices({"catalog": SliceState("catalog")}, ledger_read=True)
+    intent = published[-1].views[SHOW].intent
+    assert intent is not None
+    assert (intent.rollout, len(engine.taken)) == (20, 1)
 
 
 async def test_metrics_are_text_that_prometheus_reads() -> None:
