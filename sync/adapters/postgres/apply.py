@@ -1,0 +1,189 @@
+"""Put one round's changes into the tables: all at once, and when the database refuses, find out which keys.
+
+Everything happens behind a savepoint: an attempt that fails leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+import psycopg
+
+from sync.adapters.postgres import writing
+from sync.adapters.postgres.coding import key_text
+from sync.adapters.postgres.link import Link
+from sync.adapters.postgres.tables import ForeignLink, Table, Tables
+from sync.core.values import Change, Key, Row
+from sync.errors import CannotApply
+
+Problems = dict[tuple[str, tuple[object, ...]], str]
+# What a row's content can be at fault for: data, constraints, a trigger's own RAISE, sizes.
+_OF_THE_ROW = ("22", "23", "P0", "54")
+_REMEMBER = """INSERT INTO sf.applied (slice, entity, key, peer_key, epoch, round, deleted)
+SELECT %s, entity, key, peer, %s, %s, deleted FROM unnest(%s::text[], %s::text[], %s::text[], %s::boolean[])
+AS u(entity, key, peer, deleted)
+ON CONFLICT (slice, entity, key) DO UPDATE SET peer_key = excluded.peer_key, epoch = excluded.epoch,
+    round = excluded.round, deleted = excluded.deleted"""
+# A tombstone gives its peer's name to the key that is mapped to it now.
+_FORGET = """DELETE FROM sf.applied a USING unnest(%s::text[], %s::text[], %s::text[]) AS u(entity, key, peer)
+WHERE a.slice = %s AND a.entity = u.entity AND a.peer_key = u.peer AND a.key <> u.key AND a.deleted"""
+
+
+class Work:
+    """The changes of one round, at one version (epoch, round)."""
+
+    def __init__(self, link: Link, tables: Tables, version: tuple[int, int]) -> None:
+        """`link` is in the round's transaction."""
+        self._link = link
+        self._tables = tables
+        self._version = version
+
+    def do(self, changes: Sequence[Change]) -> None:
+        """Apply all of them; CannotApply names the keys at fault, and then nothing has been applied."""
+        with self._link.told():
+            problems = self._attempt(changes, park=False)
+            if problems is None:  # something was refused: once more with the unique values parked
+                problems = self._attempt(changes, park=True)
+            if problems is None:
+                problems = self._blame(changes)
+        if problems:
+            raise CannotApply(problems)
+
+    def _attempt(self, changes: Sequence[Change], *, park: bool) -> Problems | None:
+        """One try behind a savepoint: None when the database refused a statement, else what we found."""
+        self._link.raw("SAVEPOINT work")
+        try:
+            if park:
+                self._park(changes)
+            self._write(changes)
+            problems = self._unsound(changes)
+        except (psycopg.Error, ValueError) as error:
+            if isinstance(error, psycopg.Error) and not _of_the_row(error):
+                raise
+            self._link.raw("ROLLBACK TO SAVEPOINT work; RELEASE SAVEPOINT work")
+            return None
+        self._link.raw("ROLLBACK TO SAVEPOINT work" if problems else "RELEASE SAVEPOINT work")
+        return problems
+
+    def _blame(self, changes: Sequence[Change]) -> Problems:
+        """Who is at fault: halve what fails until single changes are left; then undo everything."""
+        problems: Problems = {}
+        self._link.raw("SAVEPOINT blame")
+        self._park(changes)
+        self._halve(changes, problems)
+        refused = problems.keys()
+        rest = [each for each in changes if (each.entity, each.key) not in refused]
+        problems |= self._unsound(rest)
+        self._link.raw("ROLLBACK TO SAVEPOINT blame; RELEASE SAVEPOINT blame")
+        return problems
+
+    def _halve(self, changes: Sequence[Change], problems: Problems) -> None:
+        self._link.raw("SAVEPOINT half")
+        try:
+            self._write(changes)
+        except (psycopg.Error, ValueError) as error:
+            if isinstance(error, psycopg.Error) and not _of_the_row(error):
+                raise
+            self._link.raw("ROLLBACK TO SAVEPOINT half; RELEASE SAVEPOINT half")
+            if len(changes) == 1:
+                problems[changes[0].entity, changes[0].key] = _said(error)
+                return
+            middle = len(changes) // 2
+            self._halve(changes[:middle], problems)
+            self._halve(changes[middle:], problems)
+        else:
+            self._link.raw("RELEASE SAVEPOINT half")
+
+    # -- what one try does -------------------------------------------------------------------------
+
+    def _write(self, changes: Sequence[Change]) -> None:
+        for (entity, deletes), group in itertools.groupby(changes, lambda c: (c.entity, c.rows is None)):
+            tables = self._tables.of(entity)
+            if deletes:
+                keys = [each.key for each in group]
+                for table in reversed(tables):
+                    writing.take(self._link, table, keys)
+            else:
+                self._put(tables, list(group))
+        self._remember(changes)
+
+    def _put(self, tables: Iterable[Table], group: Sequence[Change]) -> None:
+        for table in tables:
+            name = table.spec.name
+            absent = [each.key for each in group if each.rows is not None and each.rows.get(name) is None]
+            if absent:
+                writing.take(self._link, table, absent)
+            shapes: dict[tuple[str, ...], list[Row]] = {}
+            for each in group:
+                row = each.rows[name] if each.rows is not None and name in each.rows else None
+                if row is not None:
+                    shapes.setdefault(tuple(row), []).append(row)
+            for rows in shapes.values():
+                writing.put(self._link, table, rows)
+
+    def _remember(self, changes: Sequence[Change]) -> None:
+        entities = [each.entity for each in changes]
+        keys = [key_text(each.key) for each in changes]
+        peers = [key_text(each.peer_key) for each in changes]
+        deleted = [each.rows is None for each in changes]
+        slice_name = self._tables.spec.name
+        self._link.raw(_FORGET, (entities, keys, peers, slice_name))
+        self._link.raw(_REMEMBER, (slice_name, *self._version, entities, keys, peers, deleted))
+
+    def _park(self, changes: Sequence[Change]) -> None:
+        for entity, group in itertools.groupby(changes, lambda each: each.entity):
+            keys = [each.key for each in group]
+            for table in self._tables.of(entity):
+                writing.park(self._link, table, keys)
+
+    # -- foreign keys, which replica mode does not check -----------------------------------------------
+
+    def _unsound(self, changes: Sequence[Change]) -> Problems:
+        problems: Problems = {}
+        for entity in self._tables.spec.entities:
+            there = [each.key for each in changes if each.entity == entity.name and each.rows is not None]
+            gone = [each.key for each in changes if each.entity == entity.name and each.rows is None]
+            for table in self._tables.of(entity):
+                problems |= self._orphans(entity.name, table, there)
+                problems |= self._left_behind(entity.name, table, gone)
+        return problems
+
+    def _orphans(self, entity: str, table: Table, keys: Sequence[Key]) -> Problems:
+        found: Problems = {}
+        for link in (*table.out, *self._declared(entity, table)) if keys else ():
+            for key, why in writing.dangling(self._link, table, link, keys):
+                found[entity, key] = why
+        return found
+
+    def _left_behind(self, entity: str, table: Table, keys: Sequence[Key]) -> Problems:
+        return {
+            (entity, key): f"rows of {link.name} still refer to it"
+            for link in (table.into if keys else ())
+            for key in writing.referred(self._link, table, link, keys)
+        }
+
+    def _declared(self, entity: str, table: Table) -> list[ForeignLink]:
+        """References of the plan that the database has no constraint for."""
+        side = self._tables.side.value
+        known = {each.columns for each in table.out}
+        found = []
+        for each in self._tables.spec.entity(entity).references:
+            column = getattr(each, side)
+            if column in table.spec.columns and (column,) not in known:
+                root = self._tables.root(each.to)
+                found.append(
+                    ForeignLink(table.oid, table.name, (column,), root.oid, root.name, root.spec.key)
+                )
+        return found
+
+
+def _of_the_row(error: psycopg.Error) -> bool:
+    return (error.sqlstate or "").startswith(_OF_THE_ROW)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, psycopg.Error):
+        detail = error.diag.message_detail
+        return f"{error.diag.message_primary}{f' ({detail})' if detail else ''}"
+    return str(error)

@@ -1,0 +1,43 @@
+"""The lines of sf.log: what a round changed, in the service's shape whichever side is the follower."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+
+from sync.adapters.postgres.coding import key_text
+from sync.adapters.postgres.tables import Tables
+from sync.core.values import Change, Entity, Rows, Side, Value
+
+
+def _plain(value: Value) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _said(rows: Rows | None, entity: Entity | None) -> str | None:
+    """The rows as JSON; `entity` is given where they are legacy's and have to be mapped."""
+    if rows is None:
+        return None
+    if entity is not None:
+        try:
+            rows = entity.forward(rows)
+        except ValueError:
+            return None  # what was there before had no counterpart: nobody has ever seen it as the service's
+    return json.dumps(rows, ensure_ascii=False, default=_plain).replace("\\u0000", "�")
+
+
+def entries(tables: Tables, changes: Iterable[Change]) -> tuple[list[list[str | None]], int]:
+    """Columns entity, key, before, after, and how many lines; a change of nothing has no line."""
+    mapped = {each.name: each for each in tables.spec.entities} if tables.side is Side.LEGACY else {}
+    lines: list[tuple[str, str, str | None, str | None]] = []
+    for each in changes:
+        if each.rows == each.before and each.rows is not None:
+            continue
+        entity = mapped.get(each.entity)
+        key = each.peer_key if entity else each.key
+        lines.append((each.entity, key_text(key), _said(each.before, entity), _said(each.rows, entity)))
+    columns: list[list[str | None]] = [list(column) for column in zip(*lines, strict=True)]
+    return columns or [[], [], [], []], len(lines)

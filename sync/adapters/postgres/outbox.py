@@ -1,0 +1,74 @@
+"""The dirty set from outside a round: acknowledge, touch, count, and who wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sync.adapters.postgres.link import Link
+from sync.adapters.postgres.names import ours
+from sync.adapters.postgres.tables import Table
+from sync.core.values import Key, Mark
+from sync.ports import Writer
+
+# Point deletes of exactly what was read: a range would take marks that committed since with a lower number.
+# The round's number commits with it: a database that lost its tail knows of fewer rounds than its follower.
+_ACKNOWLEDGE = """
+WITH gone AS (DELETE FROM sf.outbox WHERE slice = %(slice)s AND seq = ANY(%(seqs)s) RETURNING tbl, writer, at),
+wrote AS (INSERT INTO sf.writers AS w (slice, writer, tbl, rows, first, last)
+    SELECT %(slice)s, writer, tbl, count(*), min(at), max(at) FROM gone GROUP BY writer, tbl
+    ON CONFLICT (slice, writer, tbl) DO UPDATE SET rows = w.rows + excluded.rows,
+        first = least(w.first, excluded.first), last = greatest(w.last, excluded.last))
+INSERT INTO sf.side (slice, round, acked_seq) VALUES (%(slice)s, %(round)s, %(upto)s)
+ON CONFLICT (slice) DO UPDATE SET round = excluded.round, acked_seq = excluded.acked_seq"""
+_WRITERS = """
+SELECT writer, tbl, sum(rows)::bigint, extract(epoch FROM min(first))::float8, extract(epoch FROM max(last))::float8
+FROM (SELECT writer, tbl, rows, first, last FROM sf.writers WHERE slice = %(slice)s UNION ALL
+    SELECT writer, tbl, count(*), min(at), max(at) FROM sf.outbox WHERE slice = %(slice)s GROUP BY 1, 2) AS both_of
+GROUP BY writer, tbl ORDER BY 3 DESC, 1, 2"""
+
+
+def acknowledge(link: Link, slice_name: str, marks: Sequence[Mark], round_number: int, upto: int) -> None:
+    """One short transaction."""
+    seqs = [each.seq for each in marks]
+    link.run(_ACKNOWLEDGE, {"slice": slice_name, "seqs": seqs, "round": round_number, "upto": upto})
+
+
+def touch(link: Link, slice_name: str, table: Table, keys: Iterable[Key], *, deleted: bool) -> None:
+    """Pass the fence as a writer does, and mark the keys."""
+    spelled = [table.mark_text(key) for key in keys]
+    with link.transaction():
+        link.run(f"SELECT sf.{ours('pass', slice_name)}()")
+        link.run(
+            "INSERT INTO sf.outbox (slice, tbl, pk, deleted, writer)"
+            " SELECT %s, %s, pk, %s, 'strangler' FROM unnest(%s::text[]) AS u(pk)",
+            (slice_name, table.spec.name, deleted, spelled),
+        )
+
+
+def writers(link: Link, slice_name: str) -> Sequence[Writer]:
+    """The busiest first; our own touches are nobody's."""
+    return [
+        Writer(*row)
+        for row in link.run(_WRITERS, {"slice": slice_name})
+        if not row[0].startswith("strangler")
+    ]
+
+
+def refused(link: Link, slice_name: str) -> int:
+    """What the fence's own sequence has counted; it survives the rollback."""
+    counter = f"sf.{ours('refused', slice_name)}"
+    return int(link.one(f"SELECT CASE WHEN is_called THEN last_value + 1 ELSE 0 END FROM {counter}"))  # noqa: S608
+
+
+def has_pending(link: Link, slice_name: str, after_seq: int) -> bool:
+    """One look at the end of the index."""
+    asked = "SELECT EXISTS (SELECT FROM sf.outbox WHERE slice = %s AND seq > %s)"
+    return bool(link.one(asked, (slice_name, after_seq)))
+
+
+def pending(link: Link, slice_name: str, after_seq: int) -> tuple[int, float | None]:
+    """How many, and the age of the oldest."""
+    asked = """SELECT count(*), extract(epoch FROM clock_timestamp() - min(at))::float8
+        FROM sf.outbox WHERE slice = %s AND seq > %s"""
+    count, age = link.run(asked, (slice_name, after_seq))[0]
+    return int(count), age

@@ -1,0 +1,180 @@
+"""The slice's tables as this database has them: found once a session, by oid, under the session's own search path."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sync.adapters.postgres.coding import hex_key_text, key_of, key_text
+from sync.adapters.postgres.link import Link
+from sync.adapters.postgres.names import literal, quoted
+from sync.adapters.postgres.statements import statements
+from sync.core.values import Entity, Key, Side, SliceSpec, TableSpec
+from sync.errors import PlanMismatch
+
+_CATALOG = statements("catalog.sql")
+_HEX_UUID = 36  # atttypmod of CHAR(32)
+_NO_EQUALITY = frozenset({"json", "xml", "point", "box", "polygon", "path", "lseg", "circle", "citext"})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: `cast` takes text, `base` is the type's own name."""
+
+    name: str
+    cast: str
+    base: str
+    nullable: bool
+    hex_uuid: bool
+    generated: bool
+
+    def given(self, alias: str) -> str:
+        """The column in SQL as something that has an equality."""
+        return f"{alias}.{quoted(self.name)}" + ("::text" if self.base in _NO_EQUALITY else "")
+
+    def sent(self, alias: str) -> str:
+        """The text that we send for it, as its type."""
+        return f"{alias}.{quoted(self.name)}::{self.cast}"
+
+    def compared(self, alias: str) -> str:
+        """The same, as something that has an equality."""
+        return self.sent(alias) + ("::text" if self.base in _NO_EQUALITY else "")
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignLink:
+    """A foreign key: `columns` of `table` hold `to_columns` of `to`; names as SQL writes them."""
+
+    table: int
+    name: str
+    columns: tuple[str, ...]
+    to_table: int
+    to: str
+    to_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A mapped table: where it is, and how its mapped columns travel."""
+
+    spec: TableSpec
+    oid: int
+    name: str  # schema-qualified, quoted
+    columns: dict[str, Column]
+    uniques: tuple[tuple[str, ...], ...] = ()
+    out: tuple[ForeignLink, ...] = ()
+    into: tuple[ForeignLink, ...] = field(default=())
+
+    @property
+    def key_types(self) -> tuple[str, ...]:
+        """Type names of the key columns, in order."""
+        return tuple(self.columns[name].base for name in self.spec.key)
+
+    @property
+    def hex_columns(self) -> tuple[str, ...]:
+        """Mapped columns that hold a UUID as 32 digits."""
+        return tuple(name for name in self.spec.columns if self.columns[name].hex_uuid)
+
+    def mark_text(self, key: Key) -> str:
+        """How the triggers spell `key`."""
+        return hex_key_text(key, self.key_types) if "bpchar" in self.key_types else key_text(key)
+
+    def key_from(self, text: str) -> Key:
+        """What the triggers spelled."""
+        return key_of(text, self.key_types)
+
+    def arrays(self, keys: Collection[Key]) -> list[list[str]]:
+        """The keys' parts as texts, one list a key column."""
+        texts = [[*map(self._part, part, self.key_types)] for part in keys] or []
+        return [[row[at] for row in texts] for at in range(len(self.spec.key))]
+
+    @staticmethod
+    def _part(value: Any, base: str) -> str:
+        return value.hex if base == "bpchar" and hasattr(value, "hex") else str(value)
+
+    def among(self, alias: str = "t") -> str:
+        """`key IN these`, with one text array a key column as parameters."""
+        if len(self.spec.key) == 1:
+            column = self.columns[self.spec.key[0]]
+            return f"{alias}.{quoted(column.name)} = ANY(%s::text[]::{column.cast}[])"
+        names = ", ".join(f"{alias}.{quoted(name)}" for name in self.spec.key)
+        given = ", ".join(f"k{at}::{self.columns[name].cast}" for at, name in enumerate(self.spec.key))
+        places = ", ".join("%s::text[]" for _ in self.spec.key)
+        aliases = ", ".join(f"k{at}" for at in range(len(self.spec.key)))
+        return f"({names}) IN (SELECT {given} FROM unnest({places}) AS u({aliases}))"
+
+
+class Tables:
+    """The tables of one slice on one side."""
+
+    def __init__(self, spec: SliceSpec, side: Side, found: Iterable[Table]) -> None:
+        """`found` are all of them."""
+        self.spec = spec
+        self.side = side
+        self.by_name = {each.spec.name: each for each in found}
+
+    @property
+    def oids(self) -> list[int]:
+        """The tables' oids."""
+        return [each.oid for each in self.by_name.values()]
+
+    def of(self, entity: str | Entity) -> tuple[Table, ...]:
+        """The entity's tables here, the root first."""
+        found = self.spec.entity(entity) if isinstance(entity, str) else entity
+        return tuple(self.by_name[each.name] for each in found.tables(self.side))
+
+    def root(self, entity: str) -> Table:
+        """The entity's root table here."""
+        return self.of(entity)[0]
+
+
+def resolved(link: Link, names: Sequence[str], search_path: str) -> dict[str, int]:
+    """The oid of each table by the plan's name for it; those that are not there are left out."""
+    if not names:
+        return {}
+    written = {name: ".".join(map(quoted, name.split("."))) for name in names}
+    with link.transaction(f"BEGIN; SELECT set_config('search_path', {literal(search_path)}, true)"):
+        rows = link.run(
+            "SELECT name, to_regclass(written)::oid FROM unnest(%s::text[], %s::text[]) AS u(name, written)",
+            (list(written), list(written.values())),
+        )
+    return {name: oid for name, oid in rows if oid is not None}
+
+
+def find(link: Link, spec: SliceSpec, side: Side, search_path: str) -> Tables:
+    """The slice's tables; PlanMismatch names what is not there."""
+    specs = spec.tables(side)
+    oids = resolved(link, [each.name for each in specs], search_path)
+    missing = [each.name for each in specs if each.name not in oids]
+    if missing:
+        raise PlanMismatch(
+            f"{link.where}: no table {', '.join(missing)}; correct slices.{spec.name}.entities in the plan"
+        )
+    wanted = {"tables": list(oids.values())}
+    columns: dict[int, dict[str, Column]] = {oid: {} for oid in oids.values()}
+    for oid, name, cast, base, typmod, not_null, generated, *_ in link.run(_CATALOG["columns"], wanted):
+        hex_uuid = base == "bpchar" and typmod == _HEX_UUID
+        columns[oid][name] = Column(name, cast, base, not not_null, hex_uuid, generated)
+    names = {oid: name for root, oid, name, *_ in link.run(_CATALOG["tree"], wanted) if root == oid}
+    uniques = link.run(_CATALOG["uniques"], wanted)
+    keys = [
+        ForeignLink(row[0], row[5], tuple(row[1]), row[2], row[6], tuple(row[3]))
+        for row in link.run(_CATALOG["foreign_keys"], wanted)
+    ]
+    found = []
+    for each in specs:
+        oid = oids[each.name]
+        _must_have(link, each, columns[oid])
+        own = tuple(tuple(cols) for table, primary, cols in uniques if table == oid and not primary)
+        out, into = ([key for key in keys if getattr(key, at) == oid] for at in ("table", "to_table"))
+        found.append(Table(each, oid, names[oid], columns[oid], own, tuple(out), tuple(into)))
+    return Tables(spec, side, found)
+
+
+def _must_have(link: Link, spec: TableSpec, columns: dict[str, Column]) -> None:
+    missing = [name for name in dict.fromkeys((*spec.key, *spec.columns)) if name not in columns]
+    if missing:
+        raise PlanMismatch(
+            f"{link.where}: table {spec.name} has no column {', '.join(missing)}; correct the plan's columns"
+        )

@@ -1,0 +1,159 @@
+"""The statements that put rows into a mapped table and take them out: any number of rows in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sync.adapters.postgres.coding import encoded
+from sync.adapters.postgres.link import Link
+from sync.adapters.postgres.names import quoted
+from sync.adapters.postgres.tables import Column, ForeignLink, Table
+from sync.core.values import Key, Row
+
+# An upsert by ON CONFLICT checks NOT NULL of columns that we do not map before it sees that the row is there,
+# so: update what is there and differs, insert the rest. The side is closed, nobody comes between.
+_PUT = """WITH u ({names}) AS MATERIALIZED (SELECT {sent} FROM unnest({places}) AS s({names})),
+changed AS (UPDATE {table} AS t SET {sets} FROM u WHERE {same_key} AND ({given}) IS DISTINCT FROM ({fresh}))
+INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE
+SELECT {names} FROM u WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {same_key})"""
+_PUT_KEY = """INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE
+SELECT {sent} FROM unnest({places}) AS s({names}) ON CONFLICT DO NOTHING"""
+
+
+def columns_of(table: Table, rows: Sequence[Row]) -> list[list[str | None]]:
+    """The rows as one array of texts a column; ValueError names the column whose value has no text."""
+    arrays = []
+    for name in written(table, rows[0]):
+        column = table.columns[name]
+        try:
+            arrays.append([column_text(row[name], column) for row in rows])
+        except ValueError as error:
+            raise ValueError(f"{table.spec.name}.{name}: {error}") from None
+    return arrays
+
+
+def column_text(value: Any, column: Column) -> str | None:
+    """`value` as text for its column; JSON's null where SQL's is not allowed."""
+    if value is None and not column.nullable and column.base in ("json", "jsonb"):
+        return "null"
+    return encoded(value, column.base)
+
+
+def written(table: Table, row: Row) -> tuple[str, ...]:
+    """The columns of `row` that we write: generated ones write themselves."""
+    return tuple(name for name in table.spec.columns if name in row and not table.columns[name].generated)
+
+
+def put(link: Link, table: Table, rows: Sequence[Row]) -> None:
+    """Make these rows be there; all of them have the same columns."""
+    link.raw(_put_statement(_Named(table), written(table, rows[0])), columns_of(table, rows))
+
+
+class _Named:
+    """A table that hashes by where it is, so that its statements are made once."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def __hash__(self) -> int:
+        return hash((self.table.oid, self.table.name))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Named) and other.table is self.table
+
+
+@lru_cache(256)
+def _put_statement(named: _Named, names: tuple[str, ...]) -> str:
+    table = named.table
+    columns = [table.columns[name] for name in names]
+    rest = [each for each in columns if each.name not in table.spec.key]
+    values = {
+        "table": table.name,
+        "names": ", ".join(map(quoted, names)),
+        "places": ", ".join("%s::text[]" for _ in names),
+        "sent": ", ".join(each.sent("s") for each in columns),
+        "sets": ", ".join(f"{quoted(each.name)} = u.{quoted(each.name)}" for each in rest),
+        "given": ", ".join(each.given("t") for each in rest),
+        "fresh": ", ".join(each.given("u") for each in rest),
+        "same_key": " AND ".join(f"t.{quoted(name)} = u.{quoted(name)}" for name in table.spec.key),
+    }
+    return (_PUT if rest else _PUT_KEY).format(**values)
+
+
+def take(link: Link, table: Table, keys: Collection[Key]) -> None:
+    """Make the rows of these keys be gone."""
+    link.raw(f"DELETE FROM {table.name} AS t WHERE {table.among()}", table.arrays(keys))  # noqa: S608
+
+
+def park(link: Link, table: Table, keys: Collection[Key]) -> None:
+    """Move the unique values of these rows out of each other's way, until they are set to what they shall be."""
+    sets = [f"{quoted(each.name)} = {_parked(each)}" for each in _to_park(table)]
+    if sets and keys:
+        link.raw(
+            f"UPDATE {table.name} AS t SET {', '.join(sets)} WHERE {table.among()}",  # noqa: S608
+            table.arrays(keys),
+        )
+
+
+def _to_park(table: Table) -> list[Column]:
+    """One mapped column of each unique index, none of the key; NULL is the best place to wait."""
+    chosen: dict[str, Column] = {}
+    for names in table.uniques:
+        mapped = [
+            table.columns[name]
+            for name in names
+            if name in table.spec.columns and name not in table.spec.key and not table.columns[name].generated
+        ]
+        able = [each for each in mapped if each.nullable] or [each for each in mapped if _parked(each)]
+        if able:
+            chosen[able[0].name] = able[0]
+    return list(chosen.values())
+
+
+def _parked(column: Column) -> str:
+    if column.nullable:
+        return "NULL"
+    if column.base in ("text", "varchar", "bpchar", "citext", "name"):
+        return "left(md5(random()::text || clock_timestamp()::text), 32)"
+    if column.base == "uuid":
+        return "gen_random_uuid()"
+    if column.base in ("int4", "int8", "numeric"):
+        return "-1 - (random() * 2147483000)::int4"
+    return ""
+
+
+def dangling(link: Link, table: Table, key: ForeignLink, keys: Collection[Key]) -> list[tuple[Key, str]]:
+    """Rows of these keys whose foreign key points at nothing: replica mode checks none."""
+    own = ", ".join(f"t.{quoted(name)}" for name in table.spec.key)
+    held = [f"t.{quoted(name)}" for name in key.columns]
+    matches = " AND ".join(
+        f"r.{quoted(theirs)} = {mine}" for theirs, mine in zip(key.to_columns, held, strict=True)
+    )
+    filled = " AND ".join(f"{each} IS NOT NULL" for each in held)
+    found = link.raw(
+        f"SELECT {own}, concat_ws(', ', {', '.join(held)}) FROM {table.name} AS t"  # noqa: S608
+        f" WHERE {table.among()} AND {filled} AND NOT EXISTS (SELECT FROM {key.to} AS r WHERE {matches})",
+        table.arrays(keys),
+    )
+    said = f"{', '.join(key.columns)} = %s: there is no such row in {key.to}"
+    return [(tuple(row[:-1]), said % row[-1]) for row in found]
+
+
+def referred(link: Link, table: Table, key: ForeignLink, keys: Collection[Key]) -> list[Key]:
+    """Keys that are about to be gone for good while rows of `key`'s table still point at them."""
+    if key.to_columns != table.spec.key or not keys:
+        return []
+    names = [f"k{at}" for at in range(len(table.spec.key))]
+    casts = [f"{name}::{table.columns[col].cast}" for name, col in zip(names, table.spec.key, strict=True)]
+    matches = " AND ".join(
+        f"c.{quoted(col)} = u.{name}" for col, name in zip(key.columns, names, strict=True)
+    )
+    found = link.raw(
+        f"SELECT {', '.join(names)} FROM (SELECT {', '.join(f'{c} AS {n}' for c, n in zip(casts, names, strict=True))}"  # noqa: S608
+        f" FROM unnest({', '.join('%s::text[]' for _ in names)}) AS s({', '.join(names)})) AS u"
+        f" WHERE EXISTS (SELECT FROM {key.name} AS c WHERE {matches})",
+        table.arrays(keys),
+    )
+    return [tuple(row) for row in found]
