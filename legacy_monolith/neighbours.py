@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from .db import now, session
 from .errors import answer
-from .models import Address, Cart, EmailLog, Stock
+from .models import Address, Cart, CartItem, EmailLog, Stock
 
 blueprint = Blueprint("neighbours", __name__)
 
@@ -69,8 +69,8 @@ def orders_placed():
     given = request.get_json()
     done = sum(take_note(order) for order in sorted(given["orders"], key=lambda order: order["order_id"]))
     session.commit()
-    if given.get("page"):
-        flash("Thank you for your order.", "info")
+    if given.get("say"):
+        flash(given["say"], "info")
     return jsonify(done=done)
 
 
@@ -90,9 +90,13 @@ def take_note(order):
         session.execute(
             text("UPDATE coupons SET used = used + 1 WHERE code = :code"), {"code": order["coupon"]}
         )
+    ordered = dict(order["items"])
     cart = session.get(Cart, order["cart_id"]) if order["cart_id"] else None
+    if cart is None and ordered:
+        item = session.get(CartItem, min(ordered))
+        cart = item.cart if item else None
     if cart is not None:
-        take_out(cart, dict(order["items"]))
+        take_out(cart, ordered)
     return True
 
 

@@ -68,8 +68,8 @@ def test_what_was_put_in_since_the_order_stays_in_the_cart(own_browser, database
     assert rows(database, f"SELECT product_id, quantity FROM cart_items WHERE cart_id = {cart}") == [(5, 1)]
 
 
-def test_the_page_after_it_says_thank_you_once(own_browser):
-    told = {"orders": [], "page": True}
+def test_the_next_page_says_once_what_it_was_told_to_say(own_browser):
+    told = {"orders": [], "say": "Thank you for your order."}
     own_browser.as_customer(7).post("/internal/orders/placed", json=told, headers=INSIDE)
     assert "Thank you for your order." in own_browser.get("/account").text
     assert "Thank you for your order." not in own_browser.get("/account").text

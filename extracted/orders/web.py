@@ -1,0 +1,158 @@
+"""The service's HTTP side: the application, who asks, and how a refusal is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import Flask, Response, current_app, g, request
+from werkzeug.exceptions import HTTPException
+
+from extracted.identity import GUEST, HEADER, Identity, IdentityError, Verifier
+from extracted.orders import answers
+from extracted.orders.calls import Calls
+from extracted.orders.errors import (
+    DatabaseAway,
+    Moved,
+    OrdersError,
+    OutcomeUnknown,
+    OutOfIds,
+    Refused,
+    ShopAway,
+    Unusable,
+)
+from extracted.orders.place import Counter, InFlight, KeyMisused
+from extracted.orders.settings import Settings
+from extracted.orders.shop import PASSED_ON, Shop
+from extracted.orders.store import Store
+
+_log = logging.getLogger("orders")
+
+# What may be tried again at once is told so; the facade and browsers know what to do with it.
+AWAY = {
+    Moved: ("moved", "1"),
+    OutOfIds: ("out_of_ids", "10"),
+    ShopAway: ("busy", "1"),
+    DatabaseAway: ("busy", "1"),
+    OutcomeUnknown: ("outcome_unknown", None),
+}
+SENTENCES = {
+    ShopAway: "The shop is busy. Try again in a moment.",
+    DatabaseAway: "The shop is busy. Try again in a moment.",
+    OutcomeUnknown: "Whether this was done is not known. Look before you try again.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that the routes use."""
+
+    settings: Settings
+    store: Store
+    shop: Shop
+    calls: Calls
+    counter: Counter
+    verifier: Verifier
+
+
+def create_app(house: House) -> Flask:
+    """The WSGI application."""
+    from extracted.orders import api, forms  # they use what is here
+
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = 1024 * 1024
+    app.extensions["house"] = house
+    app.register_blueprint(api.blueprint)
+    app.register_blueprint(forms.blueprint)
+    app.after_request(sign)
+    app.register_error_handler(HTTPException, refuse)
+    app.register_error_handler(Refused, lambda error: answer(409, str(error)))
+    app.register_error_handler(Unusable, lambda _: answer(400, "This value cannot be used."))
+    app.register_error_handler(OrdersError, away)
+    app.register_error_handler(IdentityError, nobody)
+    app.register_error_handler(
+        KeyMisused, lambda _: answer(422, "This Idempotency-Key was used for another request.")
+    )
+    app.register_error_handler(
+        InFlight, lambda _: answer(409, "The first request with this Idempotency-Key is not finished.")
+    )
+    return app
+
+
+def house() -> House:
+    """What the application that answers was made of."""
+    found: House = current_app.extensions["house"]
+    return found
+
+
+def identity() -> Identity:
+    """Who asks, by the facade's token. Raises IdentityError for one that it did not make."""
+    if "identity" not in g:
+        g.identity = house().verifier.identity(request.headers.get(HEADER))
+    found: Identity = g.identity
+    return found
+
+
+def customer() -> int | None:
+    """The id of the customer who asks, or None."""
+    subject = identity().subject
+    return int(subject) if subject is not None and subject.isascii() and subject.isdigit() else None
+
+
+def caller() -> Mapping[str, str]:
+    """What the monolith has to be sent to know the caller."""
+    return {name: value for name in PASSED_ON if (value := request.headers.get(name))}
+
+
+def sign(response: Response) -> Response:
+    """Name the build on every answer."""
+    response.headers["X-Build"] = house().settings.build
+    return response
+
+
+def wants_json() -> bool:
+    """As the monolith decides it."""
+    accepts = request.accept_mimetypes
+    if request.path.startswith("/api/"):
+        return True
+    return accepts["application/json"] > accepts["text/html"]
+
+
+def answer(status: int, message: str, kind: str | None = None) -> Response:
+    """A refusal, as JSON or as a page."""
+    if wants_json():
+        kind = kind or answers.KINDS.get(status, "error")
+        return as_json({"error": kind, "message": message}, status)
+    return Response(answers.page(status, message), status, content_type="text/html; charset=utf-8")
+
+
+def as_json(value: object, status: int = 200) -> Response:
+    """`value` as the monolith spells JSON."""
+    return Response(answers.json_text(value), status, content_type="application/json")
+
+
+def refuse(error: HTTPException) -> Response:
+    """What Flask refuses by itself, and what `abort` says."""
+    if error.code == 404 and wants_json():
+        return answer(404, "no such page")
+    response = answer(error.code or 500, error.description or "")
+    if valid := getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(valid)
+    return response
+
+
+def away(error: OrdersError) -> Response:
+    """Nothing was done (or nobody knows): say so, in JSON whoever asks, and let the caller come again."""
+    kind, again = next((said for cause, said in AWAY.items() if isinstance(error, cause)), ("busy", "1"))
+    _log.warning("%s %s: %s", request.method, request.path, error)
+    response = as_json({"error": kind, "message": SENTENCES.get(type(error), str(error))}, 503)
+    if again is not None:
+        response.headers["Retry-After"] = again
+    return response
+
+
+def nobody(error: IdentityError) -> Response:
+    """An identity that the facade did not make, or that cannot be checked."""
+    g.identity = GUEST
+    return answer(error.status, str(error))
