@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from desk.core.advice import served
+from desk.core.advice import served, stage_words
 from desk.errors import Exit
 from desk.evidence import Evidence
+from desk.slice_stage import read_all
 from desk.view import is_conducted, read_flags
 from migration import rollback as rolling
 from migration import shift as shifting
@@ -144,7 +145,7 @@ async def _settled_flags(plan: Plan, state: RouteState, now: float) -> tuple[Fla
 async def _served(plan: Plan, state: RouteState, now: float) -> str:
     flags, trouble = await _settled_flags(plan, state, now)
     intent = flags.intent(plan.routes[state.route]) if flags is not None else None
-    where = f"reads={state.stage.value} writes=legacy"
+    where = stage_words(state, read_all(plan).get(plan.routes[state.route].slice_name))
     mirrored = f", {state.mirror_pct} % compared" if state.mirror_pct else ""
     note = f" ({trouble})" if trouble else ""
     return f"{state.route}: {where}, {served(state, intent)} % answered by extracted{mirrored}{note}"
@@ -168,7 +169,7 @@ async def _rolled_back(plan: Plan, route: Route, share: int, actor: str, reason:
         await writer.close()
         ledger.close()
     state = done.state
-    where = f"reads={state.stage.value} writes=legacy"
+    where = stage_words(state, read_all(plan).get(route.slice_name))
     shown = f"{route.id}: {where}, {state.applied_pct} % answered by extracted, held"
     said = (f"{done.sentence}.", f"Next: strangler report {route.id}; a shift or advance releases the hold")
     return Outcome(said, shown, Exit.YES)

@@ -16,7 +16,9 @@ _SECRET = frozenset({"token", "admin_token", "secret"})
 
 def tree(plan: Plan) -> dict[str, Any]:
     """The plan as JSON values."""
-    return {one.name: _field(one.name, getattr(plan, one.name)) for one in fields(plan)}
+    return {
+        one.name: _field(one.name, getattr(plan, one.name)) for one in fields(plan) if one.name != "warnings"
+    }
 
 
 def lines(plan: Plan) -> Iterator[str]:

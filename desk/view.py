@@ -111,4 +111,5 @@ def _view(
         top_finding=told.top_finding,
         mirrored=mirror_share(route, state, intent),
         soak_left=soak_left(route, state, now),
+        writes=writes,
     )

@@ -56,18 +56,24 @@ def install(context: click.Context, name: str, as_json: bool) -> int:
     from desk.slice_stage import reach
     from desk.slices import opened
     from migration.core.stages import WriteStage
-    from sync.capture import install as run
+    from sync.trial import install_if_invertible
 
     plan = desk.load(context)
     with opened(plan, name) as both:
-        audited = run(both)
+        audited, tried = install_if_invertible(both)
         where = {side: both.pair.on(side).describe() for side in audited.findings}
     state = reach(plan, name, WriteStage.CAPTURE, "capture installed")
     if as_json:
         body = {"slice": name, "installed": True, "writes": state.write_stage.value}
+        body |= {"tried": tried.rows, "poison": len(tried.poison)}
         telling.as_json("capture_install", body | _json(audited))
         return Exit.YES
     _show(audited)
+    if tried.poison:
+        telling.say(
+            f"{len(tried.poison)} of {tried.rows} rows tried have no counterpart and will wait in "
+            f"quarantine, for example: {tried.poison[0][1]}"
+        )
     for side, database in where.items():
         telling.data(f"{name}: capture is installed on the {side} side ({database}).")
     telling.say(f"Next: strangler backfill {name}")

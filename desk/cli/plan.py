@@ -24,6 +24,8 @@ def plan() -> None:
 @click.pass_context
 def check(context: click.Context, as_json: bool) -> int:
     """Report every problem with file, line, what is wrong and what to do. Exit 1 when there is one."""
+    from dataclasses import asdict
+
     from migration.errors import PlanError
 
     try:
@@ -31,8 +33,12 @@ def check(context: click.Context, as_json: bool) -> int:
     except PlanError as error:
         return _problems(error, as_json)
     if as_json:
-        telling.as_json("plan_check", {"ok": True, "plan": found.path, "hash": found.hash, "problems": []})
+        warnings = [asdict(one) for one in found.warnings]
+        body = {"ok": True, "plan": found.path, "hash": found.hash, "problems": [], "warnings": warnings}
+        telling.as_json("plan_check", body)
     else:
+        for one in found.warnings:
+            telling.data(f"warning: {one}", telling.WAIT)
         telling.data(f"{found.path} is right. Slices: {len(found.slices)}, routes: {len(found.routes)}.")
     return Exit.YES
 

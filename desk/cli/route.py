@@ -78,7 +78,7 @@ def _show(seen: Look, as_json: bool) -> None:
     telling.facts(
         [
             ("route", f"{view.route.id}   {view.route.method} {view.route.template.text}"),
-            ("stage", f"reads={view.state.stage.value} writes=legacy"),
+            ("stage", view.stage),
             ("flags ask", f"{asked(view.intent)} answered by extracted"),
             ("served", f"{served(view.state, view.intent)} % (proven up to {view.state.cap_pct} %)"),
             ("compared", f"{view.mirrored} % of keys"),

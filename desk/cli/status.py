@@ -53,7 +53,7 @@ def row(view: RouteView) -> list[str]:
     verdict = " ".join(filter(None, (word, view.short)))
     return [
         view.route.id,
-        f"reads={view.state.stage.value} writes=legacy" + (" HOLD" if view.state.hold else ""),
+        view.stage + (" HOLD" if view.state.hold else ""),
         f"{asked(view.intent)} / {served(view.state, view.intent)} %",
         verdict,
         view.top_finding or "-",
@@ -103,7 +103,7 @@ def json_view(view: RouteView) -> dict[str, Any]:
         "method": view.route.method,
         "template": view.route.template.text,
         "reads": state.stage.value,
-        "writes": "legacy",
+        "writes": view.writes.write_stage.value if view.writes is not None else "legacy",
         "asked_pct": intent.rollout if intent is not None and intent.known else None,
         "served_pct": served(state, intent),
         "cap_pct": state.cap_pct,

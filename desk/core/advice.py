@@ -8,6 +8,7 @@ from migration.core.effective import RouteState
 from migration.core.flags import Intent
 from migration.core.gate import GateResult, RouteEvidence
 from migration.core.plan import Route
+from migration.core.slice_state import SlicePhase, SliceState
 from migration.core.stages import ReadStage
 
 
@@ -17,7 +18,7 @@ class RouteView:
 
     `gate` answers for the next step of the ladder (None: there is none), `held` is why less is served than
     the flags ask for, `top_finding` the worst difference found, `mirrored` the share compared now,
-    `soak_left` the seconds until the present step has soaked.
+    `soak_left` the seconds until the present step has soaked, `writes` the ledger's row of the slice.
     """
 
     route: Route
@@ -32,6 +33,25 @@ class RouteView:
     top_finding: str = ""
     mirrored: int = 0
     soak_left: float = 0.0
+    writes: SliceState | None = None
+
+    @property
+    def stage(self) -> str:
+        """Where reads and writes stand: two ladders, always told together."""
+        return stage_words(self.state, self.writes)
+
+
+def stage_words(state: RouteState, writes: SliceState | None) -> str:
+    """`reads=shadow writes=sync`; a flip under way is told too."""
+    return f"reads={state.stage.value} {writes_words(writes)}"
+
+
+def writes_words(writes: SliceState | None) -> str:
+    """Where the writes of a slice stand; None: its data is not kept in step."""
+    if writes is None:
+        return "writes=legacy"
+    phase = "" if writes.phase is SlicePhase.STEADY else f" ({writes.phase.value})"
+    return f"writes={writes.write_stage.value}{phase}"
 
 
 def served(state: RouteState, intent: Intent | None) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 
-from desk.doctor import machine, stores, upstreams
+from desk.doctor import data, machine, stores, upstreams
 from desk.doctor.check import Check
 from migration.core.plan import Plan
 
@@ -19,6 +21,7 @@ async def visit(plan: Plan, now: float, probe: str | None) -> list[Check]:
         found += await stores.examine_flags(plan, now)
         found += stores.examine_ledger(plan, now)
         found.append(stores.examine_evidence(plan, now))
+        found += await asyncio.to_thread(lambda: list(data.examine(plan)))
         for server in upstreams.servers(plan):
             found += await upstreams.examine(server, client, now)
         if probe is not None and lives:

@@ -11,7 +11,8 @@ from migration.core.effective import RouteState
 from migration.core.flags import Intent
 from migration.core.gate import NO_EVIDENCE, GateResult, RouteEvidence
 from migration.core.plan import Route
-from migration.core.stages import ReadStage
+from migration.core.slice_state import SlicePhase, SliceState
+from migration.core.stages import ReadStage, WriteStage
 from migration.core.template import Template
 
 ROUTE = Route("catalog", "show", "GET", Template.parse("/p"), "catalog", mirror=True)
@@ -106,3 +107,18 @@ def test_the_one_thing_to_know_is_told(one, said):
 )
 def test_every_row_ends_with_what_to_type_next(one, command):
     assert next_command(one) == command
+
+
+@pytest.mark.parametrize(
+    ("writes", "words"),
+    [
+        (None, "reads=shadow writes=legacy"),
+        (SliceState("catalog", write_stage=WriteStage.SYNC), "reads=shadow writes=sync"),
+        (
+            SliceState("catalog", write_stage=WriteStage.SYNC, phase=SlicePhase.FLIPPING),
+            "reads=shadow writes=sync (flipping)",
+        ),
+    ],
+)
+def test_both_ladders_are_always_told_together(writes: SliceState | None, words: str) -> None:
+    assert view(SHADOW, writes=writes).stage == words
