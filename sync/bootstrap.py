@@ -13,7 +13,7 @@ from sync.spec import read_spec
 
 
 def open_database(url: str, side: Side, specs: Mapping[str, SliceSpec]) -> SideDatabase:
-    """The database at `url` (SQLAlchemy form), which knows the slices in `specs`; nothing is connected yet."""
+    """The database at `url` (SQLAlchemy form), which knows the slices in `specs`; not connected."""
     if url.startswith("sqlite:"):
         from sync.adapters.sqlite.database import database as sqlite
 
@@ -71,4 +71,10 @@ def _shapes(url: str, side: Side, part: Slice) -> Mapping[str, TableShape]:
 
 
 def _options(part: Slice) -> dict[str, object]:
-    return {"hold": part.hold, "outbox_max": part.outbox_max, "outbox_age": part.outbox_age}
+    return {
+        "hold": part.hold,
+        "outbox_max": part.outbox_max,
+        "outbox_age": part.outbox_age,
+        "moving": part.moving,
+        "owners": dict(part.owners or {}),
+    }

@@ -150,6 +150,8 @@ class Slice:
     routes: tuple[Route, ...] = ()
     hold: float = 2.0
     accept_split: tuple[str, ...] = ()
+    moving: tuple[str, ...] = ()  # patterns of writers that the facade takes along in a flip
+    owners: Mapping[str, str] | None = None  # who sees to the others, by pattern
     outbox_max: int = 1_000_000  # pending changes
     outbox_age: float = 86_400.0
     entities: tuple[EntityPlan, ...] = ()

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     TABLES = "table, or list of tables"
     MAPPING = "file and object"
     COLUMNS = "table of columns"
+    OWNERS = "table of texts"
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ _SHAPES: dict[Kind, dict[str, Any]] = {
     Kind.OPERATION: {"enum": sorted(OPERATIONS)},
     Kind.TABLES: {"anyOf": [_TEXT, {"type": "array", "minItems": 1, "items": _TEXT}]},
     Kind.MAPPING: _pattern("^[^:]+\\.py:[A-Za-z_][A-Za-z0-9_]*$"),
+    Kind.OWNERS: {"type": "object", "minProperties": 1, "additionalProperties": _TEXT},
     Kind.COLUMNS: {"type": "object", "minProperties": 1, "additionalProperties": {"anyOf": [_TEXT, _COLUMN]}},
 }
 

@@ -27,6 +27,13 @@ SLICE = Table(
             "tables outside the slice that its transactions and foreign keys may touch",
             (),
         ),
+        Key(
+            "moving",
+            Kind.TEXTS,
+            "patterns of writers (as `sync status --json` names them) that the facade takes along",
+            (),
+        ),
+        Key("owners", Kind.OWNERS, 'who sees to the other writers before a flip: `"celery@*" = "team-pay"`'),
         Key("outbox_max", Kind.COUNT, "more changes waiting than this are warned of", 1_000_000),
         Key("outbox_age", Kind.DURATION, "a change waiting longer than this is warned of", "24h"),
     ),

@@ -286,6 +286,12 @@ def _columns(_key: Key, value: Any, _around: Surroundings) -> Mapping[str, Any]:
     return value
 
 
+def _owners(key: Key, value: Any, around: Surroundings) -> Mapping[str, str]:
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError('needs a table of texts, as in {"celery@*" = "team-billing"}')
+    return {pattern: _text(key, owner, around) for pattern, owner in value.items()}
+
+
 _READERS: Mapping[Kind, Callable[[Key, Any, Surroundings], Any]] = {
     Kind.TEXT: _text,
     Kind.NAME: _name,
@@ -312,4 +318,5 @@ _READERS: Mapping[Kind, Callable[[Key, Any, Surroundings], Any]] = {
     Kind.TABLES: _tables,
     Kind.MAPPING: _mapping,
     Kind.COLUMNS: _columns,
+    Kind.OWNERS: _owners,
 }

@@ -79,6 +79,12 @@ def test_a_plan_handed_on_as_texts_opens_no_mapping_file(tmp_path: Path) -> None
     assert plan_of_texts(tmp_path / "plan.toml", texts, {}).slices == plan.slices
 
 
+def test_writers_are_taken_along_or_have_an_owner(tmp_path: Path) -> None:
+    said = SLICE + 'moving = ["shop@*"]\nowners = {"celery@*" = "team-billing"}\n'
+    part = load_plan(write_plan(tmp_path, HEAD + said + ORDER), {}).slices["orders"]
+    assert (part.moving, part.owners) == (("shop@*",), {"celery@*": "team-billing"})
+
+
 def changed(old: str, new: str) -> str:
     assert old in WHOLE
     return WHOLE.replace(old, new)
@@ -142,6 +148,8 @@ columns = {id = "id"}
         (HEAD + SLICE + MAPPED.replace(".py:order", ".py"), "names no mapping; write FILE.py:OBJECT"),
         (HEAD + SLICE + MAPPED.replace("mappings/", "../"), "'../orders.py' leaves the plan's directory"),
         (HEAD + SLICE + MAPPED, "orders.py cannot be read (no such file or directory)"),
+        (HEAD + SLICE + "owners = {}", "owners: needs a table of texts"),
+        (HEAD + SLICE + 'owners = {"a@*" = 1}', "owners: needs a text"),
         (HEAD + SLICE + "entities = 1", "entities is no list; write [[slices.orders.entities]]"),
         (HEAD + SLICE + "entities = [1]", "slices.orders.entities[0] is no table"),
         (
