@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 import psycopg
 
 from sync.adapters.postgres import writing
-from sync.adapters.postgres.coding import key_text
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.tables import ForeignLink, Table, Tables
+from sync.core import keys as key_texts
 from sync.core.values import Change, Key, Row
 from sync.errors import CannotApply
 
@@ -124,8 +124,8 @@ class Work:
 
     def _remember(self, changes: Sequence[Change]) -> None:
         entities = [each.entity for each in changes]
-        keys = [key_text(each.key) for each in changes]
-        peers = [key_text(each.peer_key) for each in changes]
+        keys = [key_texts.text(each.key) for each in changes]
+        peers = [key_texts.text(each.peer_key) for each in changes]
         deleted = [each.rows is None for each in changes]
         slice_name = self._tables.spec.name
         self._link.raw(_FORGET, (entities, keys, peers, slice_name))

@@ -1,4 +1,4 @@
-"""Values and keys between Python and PostgreSQL: decoded by declared type, sent as text and cast there.
+"""Values between Python and PostgreSQL: decoded by declared type, sent as text and cast there.
 
 Text and a cast take every type (arrays, enums, domains) one way, and an array of texts per column makes one
 statement of any number of rows.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
 import psycopg
 from psycopg.adapt import Buffer, Loader
 
-from sync.core.values import Key, Value
+from sync.core.values import Value
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 
@@ -51,11 +51,12 @@ class _Plain(Loader):
 
 def teach(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
     """Make this connection answer with our values."""
-    for name, loader in (
+    loaders: tuple[tuple[str, Any], ...] = (
         *((each, _Moment) for each in ("timestamp", "timestamptz")),
         ("date", _Day),
         *((each, _Plain) for each in ("interval", "inet", "cidr", "time", "timetz")),
-    ):
+    )
+    for name, loader in loaders:
         connection.adapters.register_loader(name, loader)
 
 
@@ -75,7 +76,7 @@ def encoded(value: Value, type_name: str) -> str | None:
         case datetime():
             return value.isoformat(" ")
         case uuid.UUID():
-            return value.hex if type_name == "bpchar" else str(value)
+            return str(value)
         case float():
             return repr(value)
         case list() | tuple():
@@ -110,43 +111,6 @@ def digits_as_uuid(value: Value) -> Value:
     return value
 
 
-# -- keys ------------------------------------------------------------------------------------------
-
-
-def key_text(key: Key) -> str:
-    """The key as our tables spell it; what the triggers write with json_build_array."""
-    return json.dumps([each if isinstance(each, int) else str(each) for each in key], ensure_ascii=False)
-
-
-def hex_key_text(key: Key, types: Sequence[str]) -> str:
-    """As the triggers of a table spell it whose UUIDs are CHAR(32)."""
-    parts = [
-        each.hex if isinstance(each, uuid.UUID) and name == "bpchar" else each
-        for each, name in zip(key, types, strict=True)
-    ]
-    return key_text(tuple(parts))
-
-
-def key_of(text: str, types: Sequence[str] = ()) -> Key:
-    """The key that was written; `types` tells UUIDs from text. Without types: what looks like one is one."""
-    parts = json.loads(text)
-    if not types:
-        return tuple(_as_uuid(each) for each in parts)
-    return tuple(_as_type(each, name) for each, name in zip(parts, types, strict=True))
-
-
-def _as_uuid(part: int | str) -> int | str | uuid.UUID:
-    if isinstance(part, str) and len(part) == 36 and part.count("-") == 4:
-        try:
-            return uuid.UUID(part)
-        except ValueError:
-            return part
-    return part
-
-
-def _as_type(part: int | str, type_name: str) -> int | str | uuid.UUID:
-    if type_name == "uuid":
-        return uuid.UUID(str(part))
-    if type_name == "bpchar":
-        return digits_as_uuid(part)  # type: ignore[no-any-return]
-    return part
+def trigger_text(parts: Iterable[int | str]) -> str:
+    """A key as our triggers spell it with json_build_array, which puts a space after the comma."""
+    return json.dumps(list(parts), ensure_ascii=False)

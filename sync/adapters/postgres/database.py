@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import psycopg
 from sqlalchemy import make_url
@@ -21,7 +22,7 @@ WHERE datname = current_database() AND usename = session_user AND pid <> pg_back
     AND starts_with(application_name, %s) AND application_name <> %s
     AND starts_with(state, 'idle in transaction') AND clock_timestamp() - state_change > make_interval(secs => %s)"""
 # The peer may be gone without a word: find out in seconds, not in the kernel's two hours.
-_ALIVE = {
+_ALIVE: dict[str, Any] = {
     "keepalives": 1,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -61,7 +62,8 @@ class PostgresDatabase:
                 autocommit=True,
                 application_name=name,
                 client_encoding="utf8",
-                **{"connect_timeout": _CONNECT_WITHIN, **_ALIVE},
+                connect_timeout=_CONNECT_WITHIN,
+                **_ALIVE,
             )
         except psycopg.Error as error:
             raise translated(error, self.describe()) from error

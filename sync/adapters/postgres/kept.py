@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from sync.adapters.postgres.coding import key_of, key_text
 from sync.adapters.postgres.link import Link
+from sync.core import keys as key_texts
 from sync.core.values import Held, Key
 from sync.ports import Mismatch, Progress
 
@@ -30,7 +30,7 @@ ON CONFLICT (slice, entity, key) DO UPDATE SET kind = excluded.kind, detail = ex
 def held(link: Link, slice_name: str) -> Sequence[Held]:
     """Everything in quarantine, the oldest first."""
     return [
-        Held(entity, key_of(key), root, key_of(root_key), *rest)
+        Held(entity, key_texts.parse(key), root, key_texts.parse(root_key), *rest)
         for entity, key, root, root_key, *rest in link.run(_HELD, (slice_name,))
     ]
 
@@ -42,7 +42,7 @@ def hold(link: Link, slice_name: str, each_held: Iterable[Held]) -> None:
         [
             (
                 slice_name,
-                *(each.entity, key_text(each.key), each.root_entity, key_text(each.root_key)),
+                *(each.entity, key_texts.text(each.key), each.root_entity, key_texts.text(each.root_key)),
                 *(_storable(each.error), each.deleted, each.waits_for, each.since or time.time(), each.tries),
             )
             for each in each_held
@@ -58,7 +58,7 @@ def release(link: Link, slice_name: str, keys: Iterable[tuple[str, Key]]) -> Non
     """Let them out."""
     link.many(
         "DELETE FROM sf.quarantine WHERE slice = %s AND entity = %s AND key = %s",
-        [(slice_name, entity, key_text(key)) for entity, key in keys],
+        [(slice_name, entity, key_texts.text(key)) for entity, key in keys],
     )
 
 
@@ -79,7 +79,9 @@ def keep_progress(link: Link, slice_name: str, walks: Iterable[Progress]) -> Non
 def mismatches(link: Link, slice_name: str) -> Sequence[Mismatch]:
     """Proven differences, the oldest first."""
     asked = "SELECT entity, key, kind, detail, at FROM sf.mismatch WHERE slice = %s ORDER BY at, entity, key"
-    return [Mismatch(entity, key_of(key), *rest) for entity, key, *rest in link.run(asked, (slice_name,))]
+    return [
+        Mismatch(entity, key_texts.parse(key), *rest) for entity, key, *rest in link.run(asked, (slice_name,))
+    ]
 
 
 def keep_mismatches(
@@ -88,12 +90,12 @@ def keep_mismatches(
     """Store the found, drop the gone."""
     link.many(
         "DELETE FROM sf.mismatch WHERE slice = %s AND entity = %s AND key = %s",
-        [(slice_name, entity, key_text(key)) for entity, key in gone],
+        [(slice_name, entity, key_texts.text(key)) for entity, key in gone],
     )
     link.many(
         _KEEP_MISMATCH,
         [
-            (slice_name, each.entity, key_text(each.key), each.kind, _storable(each.detail), each.at)
+            (slice_name, each.entity, key_texts.text(each.key), each.kind, _storable(each.detail), each.at)
             for each in found
         ],
     )

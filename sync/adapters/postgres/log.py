@@ -6,8 +6,8 @@ import base64
 import json
 from collections.abc import Iterable
 
-from sync.adapters.postgres.coding import key_text
 from sync.adapters.postgres.tables import Tables
+from sync.core import keys as key_texts
 from sync.core.values import Change, Entity, Rows, Side, Value
 
 
@@ -38,6 +38,6 @@ def entries(tables: Tables, changes: Iterable[Change]) -> tuple[list[list[str | 
             continue
         entity = mapped.get(each.entity)
         key = each.peer_key if entity else each.key
-        lines.append((each.entity, key_text(key), _said(each.before, entity), _said(each.rows, entity)))
+        lines.append((each.entity, key_texts.text(key), _said(each.before, entity), _said(each.rows, entity)))
     columns: list[list[str | None]] = [list(column) for column in zip(*lines, strict=True)]
     return columns or [[], [], [], []], len(lines)

@@ -37,6 +37,8 @@ def _rows(link: Link, table: Table, keys: Collection[Key]) -> dict[Key, Row]:
     for name in table.hex_columns:
         for row in rows:
             row[name] = digits_as_uuid(row[name])
+    if not table.plain_key:
+        return {table.key_of([row[name] for name in table.spec.key]): row for row in rows}
     if len(table.spec.key) == 1:
         key = table.spec.key[0]
         return {(row[key],): row for row in rows}
@@ -67,9 +69,7 @@ def _key_columns(table: Table) -> str:
 
 def _keys(link: Link, table: Table, rest: str, values: Sequence[object]) -> list[Key]:
     found = link.run(f"SELECT {_key_columns(table)} FROM {table.name} AS t {rest}", values)  # noqa: S608
-    if "bpchar" in table.key_types:
-        return [tuple(map(digits_as_uuid, row)) for row in found]
-    return found  # type: ignore[return-value]  # a row of key columns is a key
+    return found if table.plain_key else [table.key_of(row) for row in found]
 
 
 def _above(table: Table, after: Key | None) -> tuple[str, list[str]]:

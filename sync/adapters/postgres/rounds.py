@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from sync.adapters.postgres import kept, reading
 from sync.adapters.postgres.apply import Work
 from sync.adapters.postgres.authority import authority
-from sync.adapters.postgres.coding import key_of, key_text
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.log import entries
 from sync.adapters.postgres.names import holder_name, literal
 from sync.adapters.postgres.tables import Tables
+from sync.core import keys as key_texts
 from sync.core.values import Applied, Change, Held, Key, Rows
 from sync.errors import NotCaptured, Overtaken
 from sync.ports import Seen, Settled
@@ -33,19 +33,22 @@ _TRIM = """DELETE FROM sf.log WHERE slice = %(slice)s AND pos <= coalesce(
 
 def applied_of(link: Link, tables: Tables, entity: str, peer_keys: Collection[Key]) -> Mapping[Key, Applied]:
     """What was applied here, by the other side's key."""
-    spelled = {key_text(key): key for key in peer_keys}
+    spelled = {key_texts.text(key): key for key in peer_keys}
     found = link.run(f"{_APPLIED} AND peer_key = ANY(%s)", (tables.spec.name, entity, list(spelled)))
-    types = tables.root(entity).key_types
     return {
-        spelled[peer]: Applied(entity, key_of(key, types), spelled[peer], *rest) for key, peer, *rest in found
+        spelled[peer]: Applied(entity, key_texts.parse(key), spelled[peer], *rest)
+        for key, peer, *rest in found
     }
 
 
 def applied_here(link: Link, tables: Tables, entity: str, keys: Collection[Key]) -> Mapping[Key, Applied]:
     """What was applied here, by this side's key."""
-    spelled = {key_text(key): key for key in keys}
+    spelled = {key_texts.text(key): key for key in keys}
     found = link.run(f"{_APPLIED} AND key = ANY(%s)", (tables.spec.name, entity, list(spelled)))
-    return {spelled[key]: Applied(entity, spelled[key], key_of(peer), *rest) for key, peer, *rest in found}
+    return {
+        spelled[key]: Applied(entity, spelled[key], key_texts.parse(peer), *rest)
+        for key, peer, *rest in found
+    }
 
 
 class PostgresRound:

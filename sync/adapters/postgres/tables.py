@@ -6,15 +6,17 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sync.adapters.postgres.coding import hex_key_text, key_of, key_text
+from sync.adapters.postgres.coding import digits_as_uuid, trigger_text
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.names import literal, quoted
 from sync.adapters.postgres.statements import statements
+from sync.core import keys
 from sync.core.values import Entity, Key, Side, SliceSpec, TableSpec
 from sync.errors import PlanMismatch
 
 _CATALOG = statements("catalog.sql")
 _HEX_UUID = 36  # atttypmod of CHAR(32)
+_PLAIN = frozenset({"int2", "int4", "int8", "uuid"})
 _NO_EQUALITY = frozenset({"json", "xml", "point", "box", "polygon", "path", "lseg", "circle", "citext"})
 
 
@@ -67,31 +69,37 @@ class Table:
     into: tuple[ForeignLink, ...] = field(default=())
 
     @property
-    def key_types(self) -> tuple[str, ...]:
-        """Type names of the key columns, in order."""
-        return tuple(self.columns[name].base for name in self.spec.key)
-
-    @property
     def hex_columns(self) -> tuple[str, ...]:
         """Mapped columns that hold a UUID as 32 digits."""
         return tuple(name for name in self.spec.columns if self.columns[name].hex_uuid)
 
-    def mark_text(self, key: Key) -> str:
-        """How the triggers spell `key`."""
-        return hex_key_text(key, self.key_types) if "bpchar" in self.key_types else key_text(key)
+    @property
+    def plain_key(self) -> bool:
+        """Whether a key reads as its normal form: no text that may be a UUID in it."""
+        return all(self.columns[name].base in _PLAIN for name in self.spec.key)
+
+    def key_of(self, values: Iterable[Any]) -> Key:
+        """The key with these values, in normal form."""
+        parts = zip(values, self.spec.key, strict=True)
+        return keys.normal(digits_as_uuid(each) if self.columns[at].hex_uuid else each for each, at in parts)
 
     def key_from(self, text: str) -> Key:
         """What the triggers spelled."""
-        return key_of(text, self.key_types)
+        return keys.parse(text) if self.plain_key else self.key_of(keys.parse(text))
 
-    def arrays(self, keys: Collection[Key]) -> list[list[str]]:
+    def mark_text(self, key: Key) -> str:
+        """How the triggers spell `key`."""
+        return trigger_text(
+            each if isinstance(each, int) else self._part(each, name)
+            for each, name in zip(key, self.spec.key, strict=True)
+        )
+
+    def arrays(self, wanted: Collection[Key]) -> list[list[str]]:
         """The keys' parts as texts, one list a key column."""
-        texts = [[*map(self._part, part, self.key_types)] for part in keys] or []
-        return [[row[at] for row in texts] for at in range(len(self.spec.key))]
+        return [[self._part(key[at], name) for key in wanted] for at, name in enumerate(self.spec.key)]
 
-    @staticmethod
-    def _part(value: Any, base: str) -> str:
-        return value.hex if base == "bpchar" and hasattr(value, "hex") else str(value)
+    def _part(self, value: Any, name: str) -> str:
+        return value.hex if self.columns[name].hex_uuid and hasattr(value, "hex") else str(value)
 
     def among(self, alias: str = "t") -> str:
         """`key IN these`, with one text array a key column as parameters."""
@@ -158,7 +166,7 @@ def find(link: Link, spec: SliceSpec, side: Side, search_path: str) -> Tables:
         columns[oid][name] = Column(name, cast, base, not not_null, hex_uuid, generated)
     names = {oid: name for root, oid, name, *_ in link.run(_CATALOG["tree"], wanted) if root == oid}
     uniques = link.run(_CATALOG["uniques"], wanted)
-    keys = [
+    links = [
         ForeignLink(row[0], row[5], tuple(row[1]), row[2], row[6], tuple(row[3]))
         for row in link.run(_CATALOG["foreign_keys"], wanted)
     ]
@@ -167,7 +175,7 @@ def find(link: Link, spec: SliceSpec, side: Side, search_path: str) -> Tables:
         oid = oids[each.name]
         _must_have(link, each, columns[oid])
         own = tuple(tuple(cols) for table, primary, cols in uniques if table == oid and not primary)
-        out, into = ([key for key in keys if getattr(key, at) == oid] for at in ("table", "to_table"))
+        out, into = ([key for key in links if getattr(key, at) == oid] for at in ("table", "to_table"))
         found.append(Table(each, oid, names[oid], columns[oid], own, tuple(out), tuple(into)))
     return Tables(spec, side, found)
 

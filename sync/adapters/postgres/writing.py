@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
@@ -38,6 +39,8 @@ def column_text(value: Any, column: Column) -> str | None:
     """`value` as text for its column; JSON's null where SQL's is not allowed."""
     if value is None and not column.nullable and column.base in ("json", "jsonb"):
         return "null"
+    if column.hex_uuid and isinstance(value, uuid.UUID):
+        return value.hex
     return encoded(value, column.base)
 
 
@@ -138,7 +141,7 @@ def dangling(link: Link, table: Table, key: ForeignLink, keys: Collection[Key]) 
         table.arrays(keys),
     )
     said = f"{', '.join(key.columns)} = %s: there is no such row in {key.to}"
-    return [(tuple(row[:-1]), said % row[-1]) for row in found]
+    return [(table.key_of(row[:-1]), said % row[-1]) for row in found]
 
 
 def referred(link: Link, table: Table, key: ForeignLink, keys: Collection[Key]) -> list[Key]:
@@ -156,4 +159,4 @@ def referred(link: Link, table: Table, key: ForeignLink, keys: Collection[Key]) 
         f" WHERE EXISTS (SELECT FROM {key.name} AS c WHERE {matches})",
         table.arrays(keys),
     )
-    return [tuple(row) for row in found]
+    return [table.key_of(row) for row in found]

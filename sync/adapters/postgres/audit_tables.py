@@ -1,0 +1,158 @@
+"""What the audit says of each table: its kind, key, columns, owner, rights, and who sees which rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sync.adapters.postgres import install
+from sync.adapters.postgres.link import Link
+from sync.adapters.postgres.names import quoted
+from sync.adapters.postgres.statements import statements
+from sync.adapters.postgres.tables import Table, Tables
+from sync.core.audit import Finding
+
+_SQL = statements("audit.sql")
+_CATALOG = statements("catalog.sql")
+_KEYS = frozenset({"int2", "int4", "int8", "uuid", "text", "varchar", "bpchar"})
+_KINDS = {"r": "", "p": "", "v": "a view", "m": "a materialized view", "f": "a foreign table"}
+
+
+def of_tables(link: Link, tables: Tables) -> Iterator[Finding]:
+    """Every mapped table, then everything in its tree."""
+    collations = _nondeterministic(link, tables)
+    uniques: dict[int, list[tuple[str, ...]]] = {}
+    for table, _, columns in link.run(_CATALOG["uniques"], {"tables": tables.oids}):
+        uniques.setdefault(table, []).append(tuple(columns))
+    for table in tables.by_name.values():
+        yield from _keyed(table, uniques.get(table.oid, []))
+        yield from _columns(table, collations)
+    members = {each.oid: each for each in install.tree_of(link, tables.oids)}
+    captured = not install.missing_triggers(link, tables.spec.name, members.values())
+    mapped = {each.oid for each in tables.by_name.values()}
+    for row in link.run(_SQL["tables"], {"tables": list(members)}):
+        yield from _kind(row)
+        yield from _visible(row)
+        if row[0] in mapped:
+            yield from _rights(row, captured)
+
+
+def _keyed(table: Table, uniques: list[tuple[str, ...]]) -> Iterator[Finding]:
+    key = table.spec.key
+    listed = ", ".join(key)
+    if not any(set(each) == set(key) for each in uniques):
+        yield Finding(
+            "no primary key",
+            table.name,
+            f"({listed}) is no primary key and not unique: a mark could not say which row it means",
+            f"ALTER TABLE {table.name} ADD PRIMARY KEY ({listed})",
+        )
+    for name in key:
+        column = table.columns[name]
+        if column.nullable:
+            yield Finding(
+                "key is nullable",
+                table.name,
+                f"its key column {name} may be NULL",
+                f"ALTER TABLE {table.name} ALTER COLUMN {quoted(name)} SET NOT NULL",
+            )
+        if column.base not in _KEYS:
+            yield Finding(
+                "key type",
+                table.name,
+                f"its key column {name} is of type {column.cast}; a key holds integers, text or UUIDs",
+                "leave the table out of the slice, or give it such a key",
+            )
+
+
+def _columns(table: Table, collations: set[tuple[int, str]]) -> Iterator[Finding]:
+    for name in table.spec.columns:
+        column = table.columns[name]
+        if column.generated:
+            yield Finding(
+                "generated column",
+                table.name,
+                f"its column {name} is generated: it is read, and never applied",
+                "leave it out of the mapping, or be sure that the other side generates the same",
+                fatal=name in table.spec.key,
+            )
+        if name in table.spec.key and (table.oid, name) in collations:
+            yield Finding(
+                "collation",
+                table.name,
+                f"its key column {name} has a nondeterministic collation: two spellings are one key here",
+                f'ALTER TABLE {table.name} ALTER COLUMN {quoted(name)} TYPE {column.cast} COLLATE "C"',
+            )
+
+
+def _nondeterministic(link: Link, tables: Tables) -> set[tuple[int, str]]:
+    found = link.run(
+        "SELECT a.attrelid, a.attname FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation"
+        " WHERE a.attrelid = ANY(%s) AND NOT c.collisdeterministic",
+        (tables.oids,),
+    )
+    return {(oid, name) for oid, name in found}
+
+
+def _kind(row: tuple[Any, ...]) -> Iterator[Finding]:
+    _, name, kind, persistence, *_, rules = row
+    what = _KINDS.get(kind, "no table")
+    if what:
+        yield Finding("no table", name, f"it is {what}: it cannot be captured", "name the table itself")
+    if persistence != "p":
+        yield Finding(
+            "unlogged",
+            name,
+            "it is unlogged or temporary: a crash empties it without a mark",
+            f"ALTER TABLE {name} SET LOGGED",
+        )
+    for rule in rules:
+        yield Finding(
+            "rule",
+            name,
+            f"its rule {rule} rewrites statements, ours too: what is written may go elsewhere",
+            f"replace the rule by a trigger, then DROP RULE {quoted(rule)} ON {name}",
+        )
+
+
+def _visible(row: tuple[Any, ...]) -> Iterator[Finding]:
+    if row[7]:
+        yield Finding(
+            "row level security",
+            row[1],
+            "row level security hides rows from the sync role: hidden is not deleted, so it stops instead",
+            "ALTER ROLE (the sync role) BYPASSRLS",
+        )
+
+
+def _rights(row: tuple[Any, ...], captured: bool) -> Iterator[Finding]:
+    _, name, _, _, owner, owner_logs_in, as_owner, _, missing, usage, _ = row
+    if missing:
+        yield Finding(
+            "rights",
+            name,
+            f"the sync role lacks {', '.join(missing)}",
+            f"GRANT {', '.join(missing)} ON {name}",
+        )
+    if not usage:
+        yield Finding(
+            "rights",
+            name,
+            "the sync role may not use its schema",
+            f"GRANT USAGE ON SCHEMA {name.split('.')[0]}",
+        )
+    if not as_owner and not captured:
+        yield Finding(
+            "rights",
+            name,
+            f"it belongs to {owner}; only its owner can have triggers fire always",
+            f"let a DBA run what `strangler capture plan` prints, or GRANT {quoted(owner)} TO the sync role",
+        )
+    if owner_logs_in:
+        yield Finding(
+            "owner logs in",
+            name,
+            f"its owner {owner} can log in, and an owner can switch triggers off",
+            "keep ownership with a role that does not log in; applications get rights",
+            fatal=False,
+        )
