@@ -11,7 +11,7 @@ from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.names import quoted
 from sync.adapters.postgres.snapshot import stamp
 from sync.adapters.postgres.statements import statements
-from sync.adapters.postgres.tables import Tables, find
+from sync.adapters.postgres.tables import ForeignLink, Tables, find
 from sync.core.audit import Finding
 from sync.core.values import Side, SliceSpec
 from sync.errors import PlanMismatch
@@ -25,7 +25,7 @@ def findings(link: Link, spec: SliceSpec, side: Side, search_path: str) -> Seque
     try:
         tables = find(link, spec, side, search_path)
     except PlanMismatch as error:
-        return [Finding("table", spec.name, str(error), "correct the plan, or create what it names")]
+        return [Finding("no-table", spec.name, str(error), "correct the plan, or create what it names")]
     looks: tuple[Callable[[Link, Tables], Iterator[Finding]], ...] = (
         *(_server, _commits, of_tables, _subscriptions, _own_triggers, _foreign_keys),
         *((_captured, _writers, _spans) if _is_installed(link, spec.name) else ()),
@@ -45,7 +45,7 @@ def _server(link: Link, _tables: Tables) -> Iterator[Finding]:
         yield Finding("standby", where, "this server is a standby", "name the primary in the plan")
     if no_fsync:
         yield Finding(
-            "fsync off", where, "fsync is off: a power failure loses commits", "set fsync = on", fatal=False
+            "fsync-off", where, "fsync is off: a power failure loses commits", "set fsync = on", fatal=False
         )
     if encoding != "UTF8":
         yield Finding(
@@ -71,7 +71,7 @@ def _may_replicate(link: Link) -> bool:
 def _commits(link: Link, _tables: Tables) -> Iterator[Finding]:
     for where, _ in link.run(_SQL["asynchronous"]):
         yield Finding(
-            "asynchronous commit",
+            "asynchronous-commit",
             f"{link.where}, {where}",
             "synchronous_commit is off: a crash loses commits that were acknowledged, and their marks",
             "set synchronous_commit = on there",
@@ -94,14 +94,14 @@ def _own_triggers(link: Link, tables: Tables) -> Iterator[Finding]:
     for table, name, always in link.run(_SQL["own_triggers"], {"tables": list(members)}):
         if always:
             yield Finding(
-                "trigger fires on apply",
+                "trigger-fires-on-apply",
                 members[table],
                 f"its trigger {name} is enabled ALWAYS or REPLICA, so it fires again when a round applies",
                 f"ALTER TABLE {members[table]} ENABLE TRIGGER {quoted(name)}",
             )
         else:
             yield Finding(
-                "own trigger",
+                "own-trigger",
                 members[table],
                 f"its trigger {name} does something beside the rows, on this side alone",
                 "decide what becomes of it after a flip, and do the same in the service if it has to move",
@@ -111,30 +111,31 @@ def _own_triggers(link: Link, tables: Tables) -> Iterator[Finding]:
 
 def _foreign_keys(link: Link, tables: Tables) -> Iterator[Finding]:
     inside = set(tables.oids)
-    accepted = tables.spec.accepted_splits
-    name = tables.spec.name
     for table in tables.by_name.values():
         for key in table.out:
-            other = _plain(key.to)
-            if key.to_table not in inside and not accepted & {other, other.rpartition(".")[2]}:
-                yield _split(name, table.name, ", ".join(key.columns), key.to, other)
+            if key.to_table not in inside:
+                yield from _split(tables, "key-out", table.name, key, key.to)
         for key in table.into:
-            other = _plain(key.name)
-            if key.table not in inside and not accepted & {other, other.rpartition(".")[2]}:
-                yield _split(name, key.name, ", ".join(key.columns), table.name, other)
+            if key.table not in inside:
+                yield from _split(tables, "key-in", table.name, key, key.name)
 
 
 def _plain(name: str) -> str:
     return name.replace('"', "").removeprefix("public.")
 
 
-def _split(slice_name: str, of: str, columns: str, to: str, other: str) -> Finding:
-    return Finding(
-        "foreign key across",
+def _split(tables: Tables, code: str, of: str, key: ForeignLink, other: str) -> Iterator[Finding]:
+    name = _plain(other)
+    last = name.rpartition(".")[2]
+    if tables.spec.accepted_splits & {name, last}:
+        return
+    yield Finding(
+        code,
         of,
-        f"its foreign key ({columns}) to {to} crosses the slice's border: the two sides flip apart",
-        f"move the table into the slice, drop the key, or accept it: "
-        f'[slices.{slice_name}] accept_split = ["{other.rpartition(".")[2]}"]',
+        f"the foreign key {key.name} ({', '.join(key.columns)}) to {key.to} crosses the slice's border",
+        f"take {name} into the slice, drop the key, or accept the split: "
+        f'[slices.{tables.spec.name}] accept_split = ["{last}"]',
+        fatal=False,
     )
 
 
@@ -147,7 +148,7 @@ def _captured(link: Link, tables: Tables) -> Iterator[Finding]:
     missing = install.missing_triggers(link, name, install.tree_of(link, tables.oids))
     for table, trigger in missing.items():
         yield Finding(
-            "trigger missing", table, f"our trigger {trigger} is not there, or does not fire always", cure
+            "trigger-missing", table, f"our trigger {trigger} is not there, or does not fire always", cure
         )
     seen = stamp(link, tables)
     if not missing and seen.installed and not seen.whole:
@@ -161,21 +162,21 @@ def _writers(link: Link, tables: Tables) -> Iterator[Finding]:
     for role, superuser, is_ours, owned in link.run(_SQL["writing_roles"], asked):
         if is_ours:
             yield Finding(
-                "application is the sync role",
+                "application-is-sync-role",
                 role,
                 "it writes as the role that may pass the closed fence",
                 "give the application a role of its own, which is no member of the sync role",
             )
         elif superuser:
             yield Finding(
-                "application is superuser",
+                "application-is-superuser",
                 role,
                 "it writes as a superuser, who can take every trigger away",
                 "give the application a role of its own",
             )
         elif owned:
             yield Finding(
-                "application owns tables",
+                "application-owns-tables",
                 role,
                 f"it writes and owns {', '.join(owned)}: an owner can switch triggers off",
                 "ALTER TABLE … OWNER TO a role that does not log in, and GRANT the application its rights",
@@ -186,7 +187,7 @@ def _spans(link: Link, tables: Tables) -> Iterator[Finding]:
     for table, other, other_table in link.run(_SQL["spans"], {"slice": tables.spec.name}):
         if other_table not in tables.spec.accepted_splits:
             yield Finding(
-                "transaction across",
+                "transaction-across",
                 table,
                 f"one transaction wrote it and {other_table} of slice {other}: it will not be one after a flip",
                 f'make them one slice, or accept it: [slices.{tables.spec.name}] accept_split = ["{other_table}"]',

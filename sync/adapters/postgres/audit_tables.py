@@ -42,7 +42,7 @@ def _keyed(table: Table, uniques: list[tuple[str, ...]]) -> Iterator[Finding]:
     listed = ", ".join(key)
     if not any(set(each) == set(key) for each in uniques):
         yield Finding(
-            "no primary key",
+            "no-key",
             table.name,
             f"({listed}) is no primary key and not unique: a mark could not say which row it means",
             f"ALTER TABLE {table.name} ADD PRIMARY KEY ({listed})",
@@ -51,14 +51,14 @@ def _keyed(table: Table, uniques: list[tuple[str, ...]]) -> Iterator[Finding]:
         column = table.columns[name]
         if column.nullable:
             yield Finding(
-                "key is nullable",
+                "nullable-key",
                 table.name,
                 f"its key column {name} may be NULL",
                 f"ALTER TABLE {table.name} ALTER COLUMN {quoted(name)} SET NOT NULL",
             )
         if column.base not in _KEYS:
             yield Finding(
-                "key type",
+                "key-type",
                 table.name,
                 f"its key column {name} is of type {column.cast}; a key holds integers, text or UUIDs",
                 "leave the table out of the slice, or give it such a key",
@@ -70,7 +70,7 @@ def _columns(table: Table, collations: set[tuple[int, str]]) -> Iterator[Finding
         column = table.columns[name]
         if column.generated:
             yield Finding(
-                "generated column",
+                "generated",
                 table.name,
                 f"its column {name} is generated: it is read, and never applied",
                 "leave it out of the mapping, or be sure that the other side generates the same",
@@ -78,7 +78,7 @@ def _columns(table: Table, collations: set[tuple[int, str]]) -> Iterator[Finding
             )
         if name in table.spec.key and (table.oid, name) in collations:
             yield Finding(
-                "collation",
+                "key-collation",
                 table.name,
                 f"its key column {name} has a nondeterministic collation: two spellings are one key here",
                 f'ALTER TABLE {table.name} ALTER COLUMN {quoted(name)} TYPE {column.cast} COLLATE "C"',
@@ -98,7 +98,7 @@ def _kind(row: tuple[Any, ...]) -> Iterator[Finding]:
     _, name, kind, persistence, *_, rules = row
     what = _KINDS.get(kind, "no table")
     if what:
-        yield Finding("no table", name, f"it is {what}: it cannot be captured", "name the table itself")
+        yield Finding("not-a-table", name, f"it is {what}: it cannot be captured", "name the table itself")
     if persistence != "p":
         yield Finding(
             "unlogged",
@@ -118,7 +118,7 @@ def _kind(row: tuple[Any, ...]) -> Iterator[Finding]:
 def _visible(row: tuple[Any, ...]) -> Iterator[Finding]:
     if row[7]:
         yield Finding(
-            "row level security",
+            "row-level-security",
             row[1],
             "row level security hides rows from the sync role: hidden is not deleted, so it stops instead",
             "ALTER ROLE (the sync role) BYPASSRLS",
@@ -150,7 +150,7 @@ def _rights(row: tuple[Any, ...], captured: bool) -> Iterator[Finding]:
         )
     if owner_logs_in:
         yield Finding(
-            "owner logs in",
+            "owner-logs-in",
             name,
             f"its owner {owner} can log in, and an owner can switch triggers off",
             "keep ownership with a role that does not log in; applications get rights",
