@@ -1,0 +1,261 @@
+"""The small world of the negative controls: the bank's two sides, moved one explicit step at a time.
+
+Nothing here waits for luck: an interleaving is a list of steps on connections that stay open between them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg
+
+from sync.core import flip as core
+from sync.core.flip import Goal, Step
+from sync.core.values import Side
+from sync.errors import Busy, Overtaken
+from sync.ports import Pair
+from sync.relay import Sessions, sessions
+from sync.rounds import Work, run_round
+from tests.contract.side_databases import BANK, SPEC, Bank, Banks, legacy_id, service_id
+
+# What a database answers to who may not write, or not now.
+REFUSED = (psycopg.Error, sqlite3.Error)
+UPSERT = """INSERT INTO account (id, email, balance, note) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+    SET email = excluded.email, balance = excluded.balance, note = excluded.note"""
+_STATE = """SELECT a.id, a.email, a.balance, d.note FROM accounts a
+    LEFT JOIN account_details d ON d.account_id = a.id"""
+
+
+class Hand:
+    """One connection to one side that is used a step at a time, as the application or as the owner."""
+
+    def __init__(self, bank: Bank, *, owner: bool = False) -> None:
+        """In autocommit: BEGIN and COMMIT are steps."""
+        self.bank = bank
+        self.connection = (bank.administrator if owner else bank.application).connect()
+
+    def do(self, statement: str, *values: Any) -> list[Any]:
+        """One step; `?` for values."""
+        if self.bank.engine == "sqlite":
+            plain = [each.hex if isinstance(each, uuid.UUID) else each for each in values]
+            return self.connection.execute(statement, plain).fetchall()  # type: ignore[no-any-return]
+        cursor = self.connection.execute(statement.replace("?", "%s").encode(), values or None)
+        return cursor.fetchall() if cursor.description else []
+
+    def __enter__(self) -> Hand:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+
+def outbox(bank: Bank) -> str:
+    """The name of the captured marks on this engine."""
+    return "sf_outbox" if bank.engine == "sqlite" else "sf.outbox"
+
+
+def log_of(bank: Bank) -> str:
+    """The name of what rounds have applied."""
+    return "sf_log" if bank.engine == "sqlite" else "sf.log"
+
+
+# -- what is there -----------------------------------------------------------------------------------
+
+Row = tuple[int, str | None]
+
+
+def accounts(bank: Bank) -> dict[int, Row]:
+    """(balance, note) by legacy's number, as the owner sees them."""
+    with Hand(bank, owner=True) as hand:
+        if bank.side is Side.LEGACY:
+            return {number: (balance, note) for number, _, balance, note in hand.do(_STATE)}
+        found = hand.do("SELECT id, balance, note FROM account")
+    return {_number(key): (balance, note) for key, balance, note in found}
+
+
+def _number(key: uuid.UUID | str) -> int:
+    number = legacy_id(key if isinstance(key, uuid.UUID) else uuid.UUID(key))
+    assert number is not None
+    return number
+
+
+def balance(bank: Bank, number: int) -> int | None:
+    """One account's; None when it is not there."""
+    found = accounts(bank).get(number)
+    return found and found[0]
+
+
+def apart(banks: Banks) -> dict[int, tuple[Row | None, Row | None]]:
+    """The accounts that are not the same on both sides: what legacy has, and what the service has."""
+    here, there = accounts(banks.legacy), accounts(banks.extracted)
+    numbers = sorted(here.keys() | there.keys())
+    return {each: (here.get(each), there.get(each)) for each in numbers if here.get(each) != there.get(each)}
+
+
+# -- tempting ways have this in common -----------------------------------------------------------------
+
+
+def account_of(hand: Hand, number: int) -> tuple[Any, ...] | None:
+    """What the service's row has to be, read on legacy now; None when it is not there."""
+    found = hand.do(f"{_STATE} WHERE a.id = ?", number)
+    return (service_id(number), *found[0][1:]) if found else None
+
+
+def put(banks: Banks, number: int, row: tuple[Any, ...] | None) -> None:
+    """Write what was read, or delete what was not there."""
+    with Hand(banks.extracted) as hand:
+        if row:
+            hand.do(UPSERT, *row)
+        else:
+            hand.do("DELETE FROM account WHERE id = ?", service_id(number))
+
+
+def copy_all(banks: Banks) -> None:
+    """A first load, while nobody writes."""
+    with Hand(banks.legacy) as hand:
+        for number in accounts(banks.legacy):
+            put(banks, number, account_of(hand, number))
+
+
+class StateRelay:
+    """Copies the present state of whatever is marked, one key at a time, and deletes the marks it read."""
+
+    def __init__(self, banks: Banks) -> None:
+        """Capture on legacy; the service's tables are as bare as any."""
+        self.banks = banks
+        banks.legacy.install()
+        copy_all(banks)
+
+    def look(self) -> None:
+        """Once over all that is marked."""
+        marks = outbox(self.banks.legacy)
+        with Hand(self.banks.legacy, owner=True) as hand:
+            for seq, key in hand.do(f"SELECT seq, pk FROM {marks} WHERE tbl = 'accounts' ORDER BY seq"):
+                number = int(key.strip("[]"))
+                put(self.banks, number, account_of(hand, number))
+                hand.do(f"DELETE FROM {marks} WHERE seq = ?", seq)
+
+
+# -- our way --------------------------------------------------------------------------------------------
+
+
+class Ours:
+    """The real thing: capture on both sides, rounds, the fence, flips."""
+
+    def __init__(self, banks: Banks) -> None:
+        """Install, and bring everything over."""
+        self.banks = banks
+        self.pair = Pair(SPEC, banks.legacy.database, banks.extracted.database)
+        banks.install()
+        self.fill()
+
+    def fill(self) -> None:
+        """A backfill in one round, and what is pending."""
+        self.round(keys=sorted(accounts(self.banks.legacy)))
+        self.look()
+
+    def look(self) -> None:
+        """Rounds until nothing is pending, in whichever direction data flows."""
+        for _ in range(100):
+            if not self.round():
+                return
+        raise AssertionError("the outbox does not become empty")
+
+    def round(
+        self, holder: str = "relay", keys: list[int] | None = None, at: str = "", do: Callable[[], None] = int
+    ) -> int:
+        """One round with `keys` of legacy beside what is pending; when it comes to step `at` it runs `do`.
+
+        How many marks it settled; Busy and Overtaken as they come.
+        """
+
+        def step(name: str) -> None:
+            if name == at:
+                do()
+
+        work = Work(keys=[("account", (number,)) for number in keys or ()])
+        with sessions(self.pair, holder) as both:
+            return run_round(both.lane(step=step), work).marks
+
+    def flip(self, to: Side, deadline: float = 0.3) -> None:
+        """F1 to F5, as `sync.core.flip` decides; Busy while a writer or a round is in the way."""
+        with sessions(self.pair, "flipper") as both:
+            attempt = core.begin(both.standing(), to)
+            assert isinstance(attempt, core.Attempt), attempt
+            try:
+                self._steps(both, attempt, deadline)
+            except Busy:
+                self.finish(Goal.ABORT)
+                raise
+
+    def _steps(self, both: Sessions, attempt: core.Attempt, deadline: float) -> None:
+        while True:
+            standing = both.standing()
+            decision = core.decide(standing, Goal.FLIP, drained=self._drained(both), attempt=attempt)
+            if decision.step is Step.DONE:
+                return
+            if decision.step is Step.DRAIN:
+                self.round("flipper")
+                continue
+            assert decision.swap, decision
+            swap = decision.swap
+            assert both.on(swap.side).swap(BANK, swap.expected, swap.new, deadline)
+
+    def _drained(self, both: Sessions) -> bool:
+        lane = both.lane()
+        acked = lane.follower.seen(BANK).acked_seq if lane.acks_on_follower else 0
+        return not lane.authority.has_pending(BANK, acked)
+
+    def finish(self, goal: Goal) -> None:
+        """Resume or abort what is half done."""
+        with sessions(self.pair, "recoverer") as both:
+            for _ in range(10):
+                decision = core.decide(both.standing(), goal, drained=True)
+                if decision.swap is None:
+                    return
+                swap = decision.swap
+                both.on(swap.side).swap(BANK, swap.expected, swap.new, 1.0)
+
+
+def unless_busy(do: Callable[[], object]) -> bool:
+    """Do it now if nobody is in the way; whether it was done."""
+    try:
+        do()
+    except (Busy, Overtaken):
+        return False
+    return True
+
+
+def waits_for_a_lock(hand: Hand, others: psycopg.Connection[Any], within: float = 10.0) -> bool:
+    """Whether the other connection's statement comes to wait for a lock (False: it ended before)."""
+    pid, end = others.info.backend_pid, time.monotonic() + within
+    while time.monotonic() < end:
+        [(state, wait)] = hand.do("SELECT state, wait_event_type FROM pg_stat_activity WHERE pid = ?", pid)
+        if (state, wait) == ("active", "Lock"):
+            return True
+        if state != "active":
+            return False
+        time.sleep(0.002)
+    raise AssertionError(f"backend {pid} neither ends nor waits for a lock")
+
+
+@contextmanager
+def hands(bank: Bank, count: int) -> Iterator[list[Hand]]:
+    """Several connections of the application."""
+    found = [Hand(bank) for _ in range(count)]
+    try:
+        yield found
+    finally:
+        for each in found:
+            each.connection.close()
+
+
+def marks(bank: Bank) -> int:
+    """How many marks lie in the outbox."""
+    with closing(bank.session()) as session, session.snapshot(BANK) as snapshot:
+        return snapshot.pending_count(0)
