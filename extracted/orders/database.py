@@ -239,7 +239,7 @@ def _spelled(statement: str, postgres: bool) -> str:
 def _sqlite(value: Any) -> Any:
     if isinstance(value, uuid.UUID):
         return value.hex
-    return value.isoformat(" ") if isinstance(value, datetime) else value
+    return value.isoformat(" ", "microseconds") if isinstance(value, datetime) else value
 
 
 def _read(name: str, value: Any) -> Any:
