@@ -10,6 +10,7 @@ from .cart_api import blueprint as cart_api
 from .catalog_api import blueprint as catalog_api
 from .compress import compress
 from .export import blueprint as export
+from .identity import blueprint as identity
 from .media import blueprint as media
 from .neighbours import blueprint as neighbours
 from .storefront import blueprint as shop
@@ -24,11 +25,12 @@ def create_app(settings):
         MEDIA=settings.media.resolve(),
         MAX_CONTENT_LENGTH=8 * 1024 * 1024,
         NEIGHBOURS_SECRET=settings.neighbours_secret,
+        WHOAMI_SECRET=settings.whoami_secret,
         SESSION_COOKIE_NAME="shop_session",
         SESSION_COOKIE_SAMESITE="Lax",
     )
     db.init_db(settings)
-    for blueprint in (shop, account, admin, export, media, catalog_api, cart_api, neighbours):
+    for blueprint in (shop, account, admin, export, media, catalog_api, cart_api, neighbours, identity):
         app.register_blueprint(blueprint)
     errors.register(app)
     app.before_request(page_views.write_page_view)

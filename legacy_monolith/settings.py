@@ -22,6 +22,8 @@ class Settings:
     media: Path = Path("var/media")
     # What programs of the house show to be let in at /internal/; empty: nobody is.
     neighbours_secret: str = ""
+    # What the facade in front shows to be told whose session it is; empty: it is not told.
+    whoami_secret: str = ""
     trusted_hops: int = 0
 
     def __post_init__(self):
@@ -45,6 +47,7 @@ def read_settings(database=None):
         build=env.get("SHOP_BUILD") or Settings.build,
         secret=env.get("SHOP_SECRET") or Settings.secret,
         neighbours_secret=env.get("SHOP_INTERNAL_SECRET") or Settings.neighbours_secret,
+        whoami_secret=env.get("SHOP_WHOAMI_SECRET") or Settings.whoami_secret,
         media=Path(env.get("SHOP_MEDIA") or Settings.media),
         trusted_hops=int(hops),
     )

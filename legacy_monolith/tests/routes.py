@@ -256,4 +256,8 @@ TABLE = [
 ]
 
 # What only programs of the house may ask (test_neighbours.py); a facade in front serves them to nobody.
-INTERNAL = ["GET /internal/customers/<int:customer_id>", "POST /internal/orders/placed"]
+INTERNAL = [
+    "GET /internal/customers/<int:customer_id>",
+    "GET /internal/whoami",
+    "POST /internal/orders/placed",
+]
