@@ -20,7 +20,7 @@ class FlaskSession:
         self._clock = clock
 
     async def ask(self, cookie: bytes) -> Session:
-        """The session of this cookie; UpstreamError (introspection) when its values are not of their kind."""
+        """The session of this cookie; UpstreamError (introspection_answer) for values of another kind."""
         found = read_flask_cookie(cookie, self._key, self._clock())
         if found is None:
             return NOBODY
@@ -28,4 +28,4 @@ class FlaskSession:
             # Roles are for the database to say: a cookie may be older than the day they were taken away.
             return session_of({**found, "roles": None}, *self._names)
         except MalformedSession as error:
-            raise UpstreamError("introspection", "legacy", f"the session: {error}") from None
+            raise UpstreamError("introspection_answer", "legacy", f"the session: {error}") from None

@@ -34,17 +34,19 @@ class Introspection:
         self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(self, cookie: bytes) -> Session:
-        """The session of this cookie; UpstreamError (introspection) when the monolith does not say."""
+        """The session of this cookie; UpstreamError (introspection, introspection_answer) without one."""
         headers = [*self._always, (b"Cookie", self._cookie + cookie)]
         head = request_head("GET", self._target, headers, (), NONE)
         try:
             async with asyncio.timeout(self._timeout), self._room:
                 return read_answer(*await self._exchange(head))
         except TimeoutError:
-            problem = f"no answer within {self._timeout:g} s"
-        except (MalformedSession, UpstreamError) as error:
-            problem = str(error)
-        raise UpstreamError("introspection", "legacy", problem)
+            failed = UpstreamError("introspection", "legacy", f"no answer within {self._timeout:g} s")
+        except UpstreamError as error:
+            failed = UpstreamError("introspection", "legacy", str(error))
+        except MalformedSession as malformed:
+            failed = UpstreamError("introspection_answer", "legacy", str(malformed))
+        raise failed
 
     async def _exchange(self, head: bytes) -> tuple[int, bytes]:
         """Status and body; asked once more on a new connection where an idle one turned out dead."""

@@ -14,8 +14,8 @@ _HOP_BY_HOP = (
 _NEVER_NAMED = (
     "Host", "Content-Length", "Cookie", "Authorization", "Idempotency-Key", "Forwarded", "X-Forwarded-For",
     "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Anything", "X-Real-IP", "True-Client-IP",
-    "X-Strangler-Side", "X-Strangler-Token", "X-Shadow", "X-Original-URL", "X-Rewrite-URL", "Remote-User",
-    "CF-Connecting-IP",
+    "X-Strangler-Side", "X-Strangler-Token", "X-Strangler-Identity", "X-Shadow", "X-Original-URL",
+    "X-Rewrite-URL", "Remote-User", "CF-Connecting-IP",
 )  # fmt: skip
 _INTERNAL = (
     "X-Strangler-Side: extracted", "X-Strangler-Why: me", "X-Strangler-Anything: 1", "X-Strangler-Token: no",
@@ -24,7 +24,9 @@ _INTERNAL = (
     "X_Original_URL: /admin", "X-Rewrite-URL: /admin", "x-rewrite_url: /admin", "Remote-User: root",
     "Remote_User: root", "X-Remote-User: root", "X-Authenticated-User: root", "X-Auth-Request-Email: a@b",
     "X-Client-Cert: x", "X-Client-DN: CN=root", "Ssl-Client-Verify: SUCCESS", "X-SSL-Client-Cert: x",
-    "X-STRANGLER-SIDE: extracted", "x-sHaDoW: 1",
+    "X-STRANGLER-SIDE: extracted", "x-sHaDoW: 1", "X-Strangler-Identity: a.b.c",
+    "X_Strangler_Identity: a.b.c", "X-Strangler_Identity: a.b.c", "x-strangler-identity: a.b.c",
+    "X-Strangler-Secret: guessed",
 )  # fmt: skip
 _FORWARDING = (
     "Forwarded: for=6.6.6.6", "X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: 127.0.0.1, 6.6.6.6",

@@ -68,7 +68,7 @@ def test_the_key_of_identities_is_made_once_and_the_one_before_may_lie_beside_it
     new, old = identity_keys(tmp_path)
     assert old == first != new
     (tmp_path / "identity-key.old").write_text("no key")
-    with pytest.raises(MigrationError, match="identity-key.old holds no 64 hex digits"):
+    with pytest.raises(MigrationError, match=r"identity-key\.old holds no 64 hex digits"):
         identity_keys(tmp_path)
 
 
