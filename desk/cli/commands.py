@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("desk.cli.verify:verify", "Compare every row of a slice on both sides."),
     "repair": ("desk.cli.repair:repair", "Settle the differences that verify has proven."),
     "redrive": ("desk.cli.repair:redrive", "Try rows in quarantine again."),
+    "flip": ("desk.cli.flip:flip", "Make the other side the authority over a slice's writes, and back."),
     "sync": ("desk.cli.sync:sync", "Where the data of the slices stands."),
     "audit": ("desk.cli.audit:audit", "Who changed what, when and why."),
     "doctor": ("desk.cli.doctor:doctor", "What is wrong with this installation, and how to cure it."),
