@@ -25,8 +25,12 @@ _decode = json.JSONDecoder().decode
 
 def text(key: Key) -> str:
     """The canonical text: `parse(text(key)) == key` for every key in normal form."""
-    if len(key) == 1 and type(key[0]) is int:
-        return f"[{key[0]}]"  # nearly all keys, and several times faster
+    if len(key) == 1:  # nearly all keys, and several times faster
+        part = key[0]
+        if type(part) is int:
+            return f"[{part}]"
+        if isinstance(part, uuid.UUID):
+            return f'["{part}"]'
     return _encode(key)
 
 

@@ -75,6 +75,6 @@ class AuthorityPart(Capture):
         row = self.one(_LEASE, (slice_name,))
         if row is None:
             raise NotCaptured(
-                f"{self.path}: capture of slice {slice_name} is not installed here: `strangler capture install`"
+                f"{self.path}: slice {slice_name} is not captured: run strangler capture install {slice_name}"
             )
         return Seen(*row[:6]), Authority(row[6], Phase(row[7]))

@@ -21,9 +21,12 @@ class Capture(Part):
 
     def script(self, slice_name: str, authority: Authority) -> str:
         """The statements of `install`."""
-        return "BEGIN IMMEDIATE;\n" + "".join(
-            f"{sql};\n" for sql in (*self._objects(slice_name, authority), *self._triggers_again(slice_name))
-        ) + "-- then `strangler capture install`, which checks all this and stores the stamp\nCOMMIT;\n"  # fmt: skip
+        made = (*self._objects(slice_name, authority), *self._triggers_again(slice_name))
+        lines = "".join(f"{sql};\n" for sql in made)
+        return (
+            f"BEGIN IMMEDIATE;\n{lines}"
+            "-- then `strangler capture install`, which checks this and stores the stamp\nCOMMIT;\n"
+        )
 
     def _objects(self, slice_name: str, authority: Authority) -> list[str]:
         name = literal(slice_name)
@@ -32,7 +35,8 @@ class Capture(Part):
         return [
             *TABLES.values(),
             f"INSERT OR IGNORE INTO sf_installation (only_one, identity) VALUES (1, {identity})",
-            f"INSERT OR IGNORE INTO sf_authority (slice, epoch, phase) VALUES ({name}, {authority.epoch}, {phase})",
+            "INSERT OR IGNORE INTO sf_authority (slice, epoch, phase) "
+            f"VALUES ({name}, {authority.epoch}, {phase})",
             f"INSERT OR IGNORE INTO sf_round (slice) VALUES ({name})",
             f"INSERT OR IGNORE INTO sf_side (slice) VALUES ({name})",
         ]
@@ -65,8 +69,8 @@ class Capture(Part):
             for table in self.spec(slice_name).tables(self.side):
                 if tuple(self.table(slice_name, table.name).shape.key) != table.key:
                     raise PlanMismatch(
-                        f"{self.path}: the primary key of {table.name} is not {', '.join(table.key)}: say the "
-                        "same key in plan and database"
+                        f"{self.path}: the primary key of {table.name} is not {', '.join(table.key)}: "
+                        "say the same key in plan and database"
                     )
             for sql in (*self._objects(slice_name, authority), *self._triggers_again(slice_name)):
                 self.run(sql)
@@ -79,8 +83,8 @@ class Capture(Part):
                 wrong = triggers.standing(self.raw, self._wanted(slice_name))
             if wrong:
                 raise Refused(
-                    f"{self.path}: trigger {wrong[0]} is missing or does not fit the table any more (of {len(wrong)}): "
-                    "`strangler capture install` makes it again; what was written meanwhile needs a backfill"
+                    f"{self.path}: {len(wrong)} triggers are missing or do not fit the tables, such as {wrong[0]}: "
+                    "`strangler capture install` makes them again; what was written meanwhile needs a backfill"
                 )
             self._keep_stamp(slice_name)
 

@@ -31,7 +31,7 @@ _APPLIED = """SELECT a.key, a.peer_key, a.epoch, a.round, a.deleted FROM json_ea
 
 
 class Findings(Part):
-    """What a follower keeps beside the rows. The `put_…` run inside a transaction that the caller has begun."""
+    """What a follower keeps beside the rows. The `put_…` run in a transaction that the caller has begun."""
 
     def held(self, slice_name: str) -> Sequence[Held]:
         """Everything in quarantine."""
@@ -76,8 +76,8 @@ class Findings(Part):
     def put_progress(self, slice_name: str, progress: Iterable[Progress]) -> None:
         """Store where walks stand."""
         self.many(_PROGRESS, [
-            (slice_name, each.walk, each.entity, each.epoch, each.after, each.done, int(each.finished), each.at,
-             each.passes)
+            (slice_name, each.walk, each.entity, each.epoch, each.after, each.done, int(each.finished),
+             each.at, each.passes)
             for each in progress
         ])  # fmt: skip
 
@@ -100,7 +100,8 @@ class Findings(Part):
         """Store and drop."""
         self.many(_SETTLE, [(slice_name, entity, key_texts.text(key)) for entity, key in gone])
         self.many(_MISMATCH, [
-            (slice_name, each.entity, key_texts.text(each.key), each.kind, each.detail, each.at) for each in found
+            (slice_name, each.entity, key_texts.text(each.key), each.kind, each.detail, each.at)
+            for each in found
         ])  # fmt: skip
 
     def keep_mismatches(

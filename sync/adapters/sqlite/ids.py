@@ -30,8 +30,8 @@ class Ids(Part):
             )
             if row and row[0] == "open" and not autoincrement:
                 raise Refused(
-                    f"{self.path}: {table} has no AUTOINCREMENT, so no integers can be set aside while the slice is "
-                    "open here: reserve them during the flip, after this side was closed"
+                    f"{self.path}: {table} has no AUTOINCREMENT, so no integers can be set aside while the "
+                    "slice is open here: reserve them during the flip, after this side was closed"
                 )
             last = self._last(slice_name, entity, table, column)
             upto = last + size

@@ -76,7 +76,7 @@ class Outbox(Part):
         self._trims: dict[str, Trim] = {}
 
     def acknowledge(self, slice_name: str, marks: Sequence[Mark], round_number: int, upto: int) -> None:
-        """Nothing is written for a single round; a chunk is taken out when it is time and the lock is free."""
+        """Nothing is written for one round; a chunk is taken out when it is time and the lock is free."""
         now = time.monotonic()
         trim = self._trims.get(slice_name)
         if trim is None:
@@ -119,8 +119,8 @@ class Outbox(Part):
                 )
                 if row is None or row[0] != Phase.OPEN:
                     raise Refused(
-                        f"{self.path}: slice {slice_name} is not open on this side, so nothing can be put into its "
-                        "outbox: do it on the side that is the authority now"
+                        f"{self.path}: slice {slice_name} is not open on this side, so nothing can be put "
+                        "into its outbox: do it on the side that is the authority now"
                     )
                 self.many(_TOUCH, [(slice_name, table, key, int(deleted)) for key in chunk])
 
@@ -142,7 +142,7 @@ class Outbox(Part):
         return count, None if oldest is None else max(time.time() - oldest, 0.0)
 
     def writers(self, slice_name: str) -> Sequence[Writer]:
-        """Per table only: SQLite knows no role, so all of them are `unknown`. Our own touches are left out."""
+        """Per table only: SQLite knows no role, so all are `unknown`. Our own touches are left out."""
         return [Writer(*row) for row in self.run(_WRITERS, (slice_name,))]
 
     def refused(self, slice_name: str) -> int | None:

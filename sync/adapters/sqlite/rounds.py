@@ -1,4 +1,4 @@
-"""The follower's half of one round. The lease is optimistic: nothing is locked before the rows are prepared."""
+"""The follower's half of one round. The lease is optimistic: rows are prepared before anything is locked."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Rounds(AuthorityPart, Findings):
             stamp = self.stamp(slice_name)
         if not stamp.whole:
             raise SliceStopped(
-                f"{self.path}: tables or triggers of slice {slice_name} have changed since capture was installed: "
-                "look at what changed, then `strangler capture install` makes the triggers again"
+                f"{self.path}: tables or triggers of slice {slice_name} are not as capture left them (a "
+                f"migration ran?); look at them, then: strangler capture install {slice_name}"
             )
         try:
             yield transaction
@@ -64,7 +64,7 @@ class SqliteRound:
             raise Overtaken(f"{session.path}: slice {slice_name} is open here (epoch {self.authority.epoch})")
         if self.seen.epoch > epoch:
             raise Overtaken(
-                f"{session.path}: slice {slice_name} has seen epoch {self.seen.epoch}, and this round is of {epoch}"
+                f"{session.path}: slice {slice_name} saw epoch {self.seen.epoch}, this round is of {epoch}"
             )
 
     def applied(self, entity: str, peer_keys: Collection[Key]) -> Mapping[Key, Applied]:
@@ -114,7 +114,7 @@ class SqliteRound:
         if session.lease(self._slice) != (self.seen, self.authority) or session.schema() != self._schema:
             session.roll_back()
             raise Overtaken(
-                f"{session.path}: another round, a flip or a change of the schema came first for slice {self._slice}"
+                f"{session.path}: slice {self._slice}: a round, a flip or a change of the schema came first"
             )
 
     def _applied_rows(self, changes: Sequence[Change], number: int) -> list[tuple[object, ...]]:

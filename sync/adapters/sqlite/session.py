@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sync.adapters.sqlite.audit import findings
+from sync.adapters.sqlite.audit import audit
 from sync.adapters.sqlite.ids import Ids
 from sync.adapters.sqlite.outbox import Outbox
 from sync.adapters.sqlite.rounds import Rounds
@@ -32,7 +32,7 @@ class SqliteSession(Ids, Outbox, Rounds):
     def audit(self, slice_name: str) -> Sequence[Finding]:
         """Every known hole of capture and fence on this side."""
         with self.reading(), self.errors:
-            return list(findings(self.raw, self.spec(slice_name), self.side))
+            return list(audit(self.raw, self.spec(slice_name), self.side))
 
     def count(self, table: str) -> int:
         """How many rows."""

@@ -106,7 +106,7 @@ def _foreign_key(connection: sqlite3.Connection, parts: list[tuple[str, str, str
 def tables(connection: sqlite3.Connection) -> list[str]:
     """Every table that is not ours and not SQLite's."""
     found = connection.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*' ORDER BY name"
     )
     return [name for (name,) in found if not name.startswith(PREFIX)]
 

@@ -44,8 +44,8 @@ class SqliteSnapshot:
                 marks.append(Mark(seq, name, tables[name].parse(spelled), bool(deleted), writer))
             except ValueError as error:
                 raise SliceStopped(
-                    f"{self._part.path}: a row of {name} was written whose key is {spelled}, which no other row "
-                    f"can be told from ({error}): give it a key, then delete row {seq} of sf_outbox"
+                    f"{self._part.path}: a row of {name} was written with the key {spelled}, which names no row "
+                    f"({error}): give it a key, then delete row {seq} of sf_outbox"
                 ) from error
         return marks
 
@@ -91,7 +91,7 @@ class SqliteSnapshot:
 
 
 def incarnation(part: Part) -> Incarnation:
-    """Which life of the file this is. A restored copy changes none of it: the nonce tells (`Seen.acked_nonce`)."""
+    """Which life of the file this is. A restored copy changes nothing here: `Seen.acked_nonce` tells it."""
     row = part.one(
         "SELECT identity, (SELECT seq FROM sqlite_sequence WHERE name = 'sf_outbox') FROM sf_installation"
     )

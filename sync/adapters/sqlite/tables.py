@@ -41,7 +41,7 @@ class Table:
         referring: tuple[Target, ...] = (),
         hyphenated: frozenset[str] = frozenset(),
     ) -> None:
-        """`referring`: the foreign keys that point at it. `hyphenated`: columns whose UUIDs are spelled so."""
+        """`referring`: foreign keys that point at it. `hyphenated`: columns whose UUIDs are spelled so."""
         self.spec = spec
         self.name = quoted(spec.name)
         self.shape = shape
@@ -50,7 +50,7 @@ class Table:
         missing = [name for name in (*spec.key, *spec.columns) if name not in types]
         if missing:
             raise PlanMismatch(
-                f"table {spec.name} has no column {', '.join(missing)}: the plan maps it; change the plan or the table"
+                f"table {spec.name} has no {', '.join(missing)}: correct the plan or the table"
             )
         self._types = types
         self.written = {column.name for column in shape.columns if not column.generated}
@@ -63,7 +63,7 @@ class Table:
         self._key_at = [spec.columns.index(name) for name in spec.key if name in spec.columns]
         self.columns = ", ".join(f"t.{quoted(name)}" for name in spec.columns)
         self.key_columns = ", ".join(f"t.{quoted(name)}" for name in spec.key)
-        # What an INSERT has to name: SQLite refuses a missing NOT NULL value before it looks for the conflict.
+        # What an INSERT has to name: SQLite refuses a missing NOT NULL value before it sees a conflict.
         self._required = {
             column.name
             for column in shape.columns
@@ -153,7 +153,7 @@ class Table:
         return f"DELETE FROM {self.name} WHERE {where}"
 
     def upserts(self, names: tuple[str, ...]) -> bool:
-        """Whether an INSERT with these columns can be an upsert, because it names all that must have a value."""
+        """Whether an INSERT with these columns can be an upsert: it names all that must have a value."""
         return self._required.issubset(names)
 
     def upsert(self, names: tuple[str, ...]) -> str:

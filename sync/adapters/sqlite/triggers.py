@@ -70,8 +70,8 @@ def _marked(of: Captured) -> str:
 
 def _fence(of: Captured, event: str) -> str:
     says = (
-        f"strangler: {of.table} cannot be written here: slice {of.slice} has moved to the {of.other_side} side: "
-        "write there, or flip back"
+        f"strangler: {of.table} cannot be written here: slice {of.slice} has moved to the {of.other_side} "
+        "side: write there, or flip back"
     )
     own = f"slice = {literal(of.slice)} AND \"partition\" = '' AND phase = 'open'"
     return (
@@ -86,7 +86,7 @@ def _insert(of: Captured) -> str:
 
 
 def _update(of: Captured) -> str:
-    # WHEN the key changed, not `UPDATE OF key`: `SET rowid = …` names no column. BINARY: 'a' is not 'A' to us.
+    # Not `UPDATE OF key`: `SET rowid = …` names no column. BINARY: 'a' is not 'A' to us.
     moved = " OR ".join(
         f"OLD.{name} IS NOT NEW.{name} COLLATE BINARY" for name in (quoted(each) for each in of.key)
     )
