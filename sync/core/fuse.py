@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 HARD = 5
-"""Times `outbox_max`, at which capture is dropped. A mark takes about 150 bytes with its index (measured), so
-that the default of a million ends below 1 GB: the disk of no database that a migration is worth for."""
+"""Times `outbox_max`, at which capture is dropped: a mark takes some hundred bytes, the default's end is then
+about a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +47,22 @@ def judge(now: Fuse, limits: Limits) -> Verdict:
         return Verdict(
             warn=True,
             page=True,
-            sentence=f"{now.pending:,} changes wait in the outbox (limit {hard:,}), and capture stays, because "
-            "the service is the authority: bring the legacy database back, or give this one room, now",
+            sentence=f"{now.pending:,} changes wait in the outbox (limit {hard:,}), and capture stays, "
+            "because the service is the authority: bring legacy's database back, or give this one room, now",
         )
     if now.pending >= hard:
         return Verdict(
             warn=True,
             page=True,
             drop=True,
-            sentence=f"{now.pending:,} changes waited in the outbox (limit {hard:,}): capture was dropped before "
-            "it fills the disk. Next: `strangler capture install`, then `strangler backfill` from the start",
+            sentence=f"{now.pending:,} changes waited in the outbox (limit {hard:,}): capture was dropped "
+            "before it fills the disk. Next: `strangler capture install`, then `strangler backfill` anew",
         )
     if now.pending >= limits.outbox_max:
         return Verdict(
             warn=True,
-            sentence=f"{now.pending:,} changes wait in the outbox (outbox_max {limits.outbox_max:,}); at {hard:,} "
+            sentence=f"{now.pending:,} changes wait in the outbox (outbox_max {limits.outbox_max:,}); at "
+            f"{hard:,} "
             + ("somebody is paged" if now.flipped else "capture is dropped")
             + ": does `strangler run sync` run?",
         )

@@ -1,0 +1,261 @@
+"""A flip: the other side becomes the authority. Back is the same with the sides exchanged.
+
+F0 preflight · the facades are told · F1 close · F2 rounds until nothing is pending · ids · F3 compare what
+changed last · F4 intent · F5 open · F6 the relays turn round by themselves, for the rows say so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from migration.errors import LedgerError
+from sync.core.authority import Place, Situation, place
+from sync.core.flip import Attempt, Decision, Goal
+from sync.core.rounds import Named
+from sync.core.values import Side
+from sync.errors import Busy, DatabaseAway, Overtaken, Refused, SyncError
+from sync.ids import top_up as top_up  # the relay's side of it: `sync.care`
+from sync.preflight import Preflight, pending, preflight
+from sync.procedure import NEEDS_ABORT, Away, NotClosed, Patience, Procedure
+from sync.relay import Sessions
+from sync.rounds import Work, run_round
+
+_CAUGHT_UP = 100  # changes: what is left for the pause
+_CATCH_UP = 10.0  # seconds that a flip may work off a backlog before anybody is told of it
+
+
+class Announcer(Protocol):
+    """What facades are told and asked: `migration.announce.LedgerAnnouncer`. LedgerError: nobody hears."""
+
+    def announced(self) -> None:
+        """A flip begins in a moment."""
+
+    def wait_until_seen(self) -> int:
+        """Until every facade has heard; how many there are."""
+
+    def flipping(self) -> None:
+        """New writes wait."""
+
+    def wait_until_idle(self) -> bool:
+        """Until no facade has a write on its way; False when it took too long."""
+
+    def steady(self, authority: str, epoch: int) -> None:
+        """The databases have decided: writes go on, to `authority`."""
+
+
+class Nobody:
+    """Nobody to tell: no facade, or a test."""
+
+    def announced(self) -> None:
+        """Nothing."""
+
+    def wait_until_seen(self) -> int:
+        """Nobody is there."""
+        return 0
+
+    def flipping(self) -> None:
+        """Nothing."""
+
+    def wait_until_idle(self) -> bool:
+        """Nobody writes."""
+        return True
+
+    def steady(self, authority: str, epoch: int) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flipped:
+    """How it ended: `moved` says whether the target is the authority now.
+
+    `paused_s`: how long both sides were closed; `held_s`: how long the facades held writes.
+    """
+
+    moved: bool
+    authority: Side
+    epoch: int
+    sentence: str
+    paused_s: float = 0.0
+    held_s: float = 0.0
+    rounds: int = 0
+    compared: int = 0
+    preflight: Preflight | None = None
+
+
+def flip(
+    both: Sessions,
+    target: Side,
+    announcer: Announcer | None = None,
+    *,
+    accepted: Collection[Named] = (),
+    patience: Patience | None = None,
+    step: Callable[[str], None] = lambda _name: None,
+    dry_run: bool = False,
+    unverified: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Flipped:
+    """Make `target` the authority. With `dry_run` only the preflight.
+
+    Refused with the cure when the preflight says so, or when F1 had to wait too long (nothing has changed
+    then). `unverified`: a person takes the risk that no pass of verify is fresh.
+
+    A flip that cannot go on after F1 is aborted: `moved` is False and both sides are as before, under a new
+    epoch. Raises Refused with the cure when even that was not possible (a database is away).
+    """
+    announcer = announcer or Nobody()
+    step("flip.preflight")
+    if not dry_run:
+        _prepare(both, sleep)
+    checked = preflight(both, target, accepted, unverified=unverified)
+    attempt = checked.attempt
+    if checked.blockers and not dry_run:
+        raise Refused(f"{both.pair.spec.name}: {checked.sentence}")
+    if dry_run or attempt is None:
+        return _unchanged(both, target, checked)
+    one = Procedure(both, patience or Patience(), accepted, step, sleep=sleep)
+    return _announced(one, attempt, announcer, checked)
+
+
+def _announced(one: Procedure, attempt: Attempt, announcer: Announcer, checked: Preflight) -> Flipped:
+    """Tell the facades, flip, tell them how it ended."""
+    _announce(one, announcer)
+    held_since = one.clock()
+    try:
+        _hold(one, announcer)
+        decision, problem = _flip(one, attempt)
+    except Refused:
+        tell(one, announcer)
+        raise
+    except BaseException:
+        # Ctrl-C, or an error of ours: nobody must be left without a side to write to.
+        with contextlib.suppress(SyncError):
+            abort(one, attempt, "interrupted")
+        tell(one, announcer)
+        raise
+    here = tell(one, announcer)
+    return outcome(one, attempt.target, decision, here, problem, one.clock() - held_since, checked)
+
+
+def _announce(one: Procedure, announcer: Announcer) -> None:
+    one.step("flip.announce")
+    try:
+        announcer.announced()
+        announcer.wait_until_seen()
+    except LedgerError as error:
+        raise _untold(one, error) from error
+    one.step("flip.announced")
+
+
+def _hold(one: Procedure, announcer: Announcer) -> None:
+    try:
+        announcer.flipping()
+        announcer.wait_until_idle()
+    except LedgerError as error:
+        raise _untold(one, error) from error
+    one.step("flip.held")
+
+
+def _untold(one: Procedure, error: LedgerError) -> Refused:
+    return Refused(
+        f"{one.name}: the ledger does not answer, so the facades cannot be told ({error}); nothing has been "
+        "changed. Next: bring it back, then flip again"
+    )
+
+
+def _flip(one: Procedure, attempt: Attempt) -> tuple[Decision, str]:
+    """The end, and why it is not the one that was asked for."""
+    try:
+        return one.run(Goal.FLIP, attempt), ""
+    except (NotClosed, DatabaseAway) as error:
+        raise Refused(
+            f"{one.name}: {error}; nothing has been changed. Next: end what is in the way, then flip again"
+        ) from error
+    except NEEDS_ABORT as error:
+        return abort(one, attempt, str(error)), str(error)
+    except Away as error:
+        raise Refused(f"{error}; {_half_done(one.name)}") from error
+
+
+def abort(one: Procedure, attempt: Attempt | None, problem: str) -> Decision:
+    """Take back what is half done; Refused with the cure when a database is away for too long."""
+    try:
+        return one.run(Goal.ABORT, attempt)
+    except SyncError as error:
+        raise Refused(f"{one.name}: {problem}; and {error}; {_half_done(one.name)}") from error
+
+
+def _half_done(name: str) -> str:
+    return (
+        "the flip is half done, and nobody can write until it is settled. Next, when both databases answer: "
+        f"strangler flip {name} --resume (or --abort)"
+    )
+
+
+def tell(one: Procedure, announcer: Announcer) -> Place | None:
+    """Say to the facades what the databases have decided; None when they have not, or cannot be asked."""
+    try:
+        here = place(one.both.standing())
+    except SyncError:
+        one.both.forget()
+        here = one.final
+    if here is None or here.situation is not Situation.STEADY:
+        return None
+    one.step("flip.tell")
+    with contextlib.suppress(LedgerError):  # else the fence tells them, and a later word mends the row
+        announcer.steady(here.authority.value, here.epoch)
+    one.step("flip.told")
+    return here
+
+
+def outcome(
+    one: Procedure,
+    target: Side,
+    decision: Decision,
+    here: Place | None,
+    problem: str = "",
+    held_s: float = 0.0,
+    checked: Preflight | None = None,
+) -> Flipped:
+    """What is told to the person who asked for `target`."""
+    if here is None:
+        raise Refused(f"{one.name}: {problem or decision.sentence}; {_half_done(one.name)}")
+    moved = here.authority is target
+    sentence = decision.sentence
+    if problem and not moved:
+        sentence = f"given up, {here.authority} is open again (epoch {here.epoch}): {problem}"
+    return Flipped(
+        moved, here.authority, here.epoch, sentence, one.paused, held_s, one.rounds, one.compared, checked
+    )
+
+
+def _unchanged(both: Sessions, target: Side, checked: Preflight) -> Flipped:
+    here = None if checked.blockers and checked.attempt is None else place(both.standing())
+    if here is None:
+        return Flipped(False, target.other, 0, checked.sentence, preflight=checked)
+    return Flipped(here.authority is target, here.authority, here.epoch, checked.sentence, preflight=checked)
+
+
+def _prepare(both: Sessions, sleep: Callable[[float], None]) -> None:
+    """Mend fences that a crash left apart from their rows, and work off a small backlog."""
+    try:
+        mend_fences(both)
+        lane = both.lane()
+        end = time.monotonic() + _CATCH_UP
+        while pending(lane) > _CAUGHT_UP and time.monotonic() < end:
+            try:
+                run_round(lane, Work())
+            except (Overtaken, Busy):
+                sleep(0.02)
+    except SyncError:
+        both.forget()  # the preflight says it in its own words
+
+
+def mend_fences(both: Sessions) -> list[Side]:
+    """Set each fence from its row where a crash between the two left them apart; the sides mended."""
+    standing, name = both.standing(), both.pair.spec.name
+    apart = [side for side in Side if both.on(side).fence_open(name) != standing.on(side).open]
+    return [side for side in apart if both.on(side).mend_fence(name)]
