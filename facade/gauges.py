@@ -137,7 +137,7 @@ def _routes(supervisor: Supervisor) -> list[Metric]:
 
 
 def _writes(merged: _Merged, supervisor: Supervisor) -> list[Metric]:
-    by = ("slice",)
+    of_slice = ("slice",)
 
     def phases() -> Iterable[Sample]:
         for name, row in supervisor.live.slices.items():
@@ -147,15 +147,15 @@ def _writes(merged: _Merged, supervisor: Supervisor) -> list[Metric]:
         return [((name,), row.epoch) for name, row in supervisor.live.slices.items()]
 
     return [
-        Gauge("strangler_writes_in_flight", "Writes on their way.", merged("writes", sum), by),
-        Gauge("strangler_writes_waiting", "Writes that wait for a flip.", merged("waiting", sum), by),
+        Gauge("strangler_writes_in_flight", "Writes on their way.", merged("writes", sum), of_slice),
+        Gauge("strangler_writes_waiting", "Writes that wait for a flip.", merged("waiting", sum), of_slice),
         Gauge(
             "strangler_slice_authority",
             "1: who takes the slice's writes, and what the ledger says of a flip.",
             phases,
             ("slice", "side", "phase"),
         ),
-        Gauge("strangler_slice_epoch", "Grows with each flip.", epochs, by),
+        Gauge("strangler_slice_epoch", "Grows with each flip.", epochs, of_slice),
     ]
 
 

@@ -19,7 +19,7 @@ from migration.ports import AuditEntry, Ledger
 NOTICE = 0.3  # seconds: a facade that looks every 250 ms has looked once, and sees the next step within 10 ms
 SEEN_BY = 1.5  # seconds for the facades that are there to say that they have heard
 IDLE_BY = 1.0  # seconds for writes on their way; those that take longer end at the fence
-OVER_BY = 30.0  # seconds until facades stop asking the ledger every 10 ms
+OVER_BY = 10.0  # seconds for each half of a flip; whoever was killed in it is not waited for any longer
 _LOOK = 0.005  # seconds between two looks at the seats
 _TRIES = 20
 
@@ -37,7 +37,7 @@ class LedgerAnnouncer:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`actor` and `why` go into the audit."""
+        """`actor` and `why` go into the audit; `clock` tells UTC epoch seconds."""
         self._ledger, self._slice, self._actor, self._why = ledger, slice_name, actor, why
         self._clock, self._sleep = clock, sleep
 
@@ -78,6 +78,20 @@ class LedgerAnnouncer:
         while side is Side.EXTRACTED and self._state().write_stage in (WriteStage.LEGACY, WriteStage.CAPTURE):
             self._change(_next_stage)  # the row lagged behind the databases: the ladder knows no leap
         self._change(lambda state: settled(state, side, epoch))
+
+    def agree(self, authority: str, epoch: int) -> bool:
+        """Mend a row that says otherwise than the databases, which stand steady so; True if it had to be.
+
+        Not while a flip is under way: between its first word and the fence the databases are steady too.
+        """
+        self._ledger.ensure_slices([self._slice])
+        state = self._state()
+        side = Side(authority)
+        under_way = state.phase is not SlicePhase.STEADY and self._clock() < state.hold_until
+        if under_way or (state.phase, state.authority, state.epoch) == (SlicePhase.STEADY, side, epoch):
+            return False
+        self.steady(authority, epoch)
+        return True
 
     def _state(self) -> SliceState:
         state = self._ledger.slices().get(self._slice)

@@ -139,6 +139,29 @@ def test_a_flip_that_was_given_up_ends_where_it_began_in_its_epoch() -> None:
     assert (row.phase, row.write_stage, row.epoch) == (SlicePhase.STEADY, WriteStage.SYNC, 1)
 
 
+def test_a_row_that_a_killed_flipper_left_behind_is_mended_once_its_flip_must_be_over() -> None:
+    told, ledger, clock = _told()
+    _raise(ledger, WriteStage.CAPTURE, WriteStage.SYNC)
+    told.flipping()
+    assert not told.agree("legacy", 1), "the flip may be alive, and about to close the fence"
+    clock.now += announce.OVER_BY
+    assert told.agree("legacy", 1)
+    assert _row(ledger).phase is SlicePhase.STEADY
+    version = ledger.version()
+    assert not told.agree("legacy", 1)
+    assert ledger.version() == version
+
+
+@pytest.mark.parametrize(("authority", "epoch"), [("extracted", 2), ("legacy", 3)])
+def test_a_steady_row_that_says_otherwise_than_the_databases_is_mended_at_once(
+    authority: str, epoch: int
+) -> None:
+    told, ledger, _ = _told()
+    _raise(ledger, WriteStage.CAPTURE, WriteStage.SYNC)
+    assert told.agree(authority, epoch)
+    assert (_row(ledger).authority.value, _row(ledger).epoch) == (authority, epoch)
+
+
 def test_the_audit_tells_who_flips() -> None:
     told, ledger, _ = _told()
     told.announced()
