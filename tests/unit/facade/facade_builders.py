@@ -24,6 +24,7 @@ from migration.core.plan import (
     Service,
     Slice,
 )
+from migration.core.slice_state import SliceState
 from migration.core.stages import ReadStage
 from migration.core.template import Template
 
@@ -64,9 +65,10 @@ def a_snapshot(
     states: Mapping[str, RouteState] | None = None,
     intents: Mapping[str, Intent] | None = None,
     evaluate: Callable[[str, str], bool] = lambda _flag, _key: True,
+    slices: Mapping[str, SliceState] | None = None,
 ) -> Snapshot:
     """A snapshot of a plan."""
-    return snapshot(plan, states or {}, intents or {}, evaluate)
+    return snapshot(plan, states or {}, intents or {}, evaluate, slices=slices or {})
 
 
 def at(stage: ReadStage, pct: int = 0, mirror: int = 0, route: str = SHOW) -> dict[str, RouteState]:
