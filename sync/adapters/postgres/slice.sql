@@ -51,7 +51,7 @@ BEGIN
     END IF;
     UPDATE sf.authority SET epoch = new_epoch, phase = new_phase WHERE slice = :slice AND partition = '';
     IF moves THEN
-        PERFORM setval(:fence_name, 2 * new_epoch + CASE WHEN new_phase = 'open' THEN 1 ELSE 0 END);
+        PERFORM setval(:fence_name, 2 * new_epoch + (new_phase = 'open')::integer);
     END IF;
     RETURN true;
 END $body$;
@@ -61,18 +61,17 @@ REVOKE ALL ON FUNCTION sf.:swap(bigint, text, bigint, text, integer, regclass[])
 CREATE OR REPLACE FUNCTION sf.:mend(deadline integer) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
+    apart boolean;
     wanted bigint;
-    found_value bigint;
 BEGIN
     PERFORM set_config('lock_timeout', deadline::text, true);
     PERFORM pg_advisory_xact_lock(:lock);
-    SELECT 2 * epoch + CASE WHEN phase = 'open' THEN 1 ELSE 0 END INTO wanted
-        FROM sf.authority WHERE slice = :slice AND partition = '' FOR UPDATE;
-    SELECT last_value INTO found_value FROM sf.:fence;
-    IF wanted IS NULL OR found_value = wanted THEN
-        RETURN false;
+    PERFORM FROM sf.authority WHERE slice = :slice AND partition = '' FOR UPDATE;
+    SELECT (a.phase = 'open') <> (f.last_value = 2 * a.epoch + 1), 2 * a.epoch + (a.phase = 'open')::integer
+        INTO apart, wanted FROM sf.authority a, sf.:fence f WHERE a.slice = :slice AND a.partition = '';
+    IF apart THEN
+        PERFORM setval(:fence_name, wanted);
     END IF;
-    PERFORM setval(:fence_name, wanted);
-    RETURN true;
+    RETURN coalesce(apart, false);
 END $body$;
 REVOKE ALL ON FUNCTION sf.:mend(integer) FROM PUBLIC;
