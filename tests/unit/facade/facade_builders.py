@@ -22,10 +22,11 @@ from migration.core.plan import (
     Plan,
     Route,
     Service,
+    Side,
     Slice,
 )
 from migration.core.slice_state import SliceState
-from migration.core.stages import ReadStage
+from migration.core.stages import ReadStage, WriteStage
 from migration.core.template import Template
 
 SECRET = b"s" * 32
@@ -69,6 +70,30 @@ def a_snapshot(
 ) -> Snapshot:
     """A snapshot of a plan."""
     return snapshot(plan, states or {}, intents or {}, evaluate, slices=slices or {})
+
+
+def a_synced_plan(*more: Route, data: str = "sync", **changes: Any) -> Plan:
+    """A slice with a write, a read, and a form's page that is paired with its write."""
+    routes = (
+        a_route("place", "POST /p", mirror=False),
+        a_route("show", "GET /p/{id:int}"),
+        a_route("form", "GET /form", pair="send"),
+        a_route("send", "POST /form", mirror=False, pair="form"),
+        *more,
+    )
+    part = Slice("catalog", "team", "catalog", data, routes)
+    return a_plan(slices={"catalog": part}, **changes)
+
+
+def a_row(side: Side = Side.LEGACY, **changes: Any) -> dict[str, SliceState]:
+    stage = WriteStage.FLIPPED if side is Side.EXTRACTED else WriteStage.SYNC
+    values: dict[str, Any] = {"slice": "catalog", "write_stage": stage, "authority": side, "epoch": 4}
+    return {"catalog": SliceState(**(values | changes))}
+
+
+def now(plan: Plan | None = None, slices: dict[str, SliceState] | None = None, **states: Any) -> Snapshot:
+    known = a_row() if slices is None else slices
+    return a_snapshot(plan or a_synced_plan(), states.get("states"), states.get("intents"), slices=known)
 
 
 def at(stage: ReadStage, pct: int = 0, mirror: int = 0, route: str = SHOW) -> dict[str, RouteState]:
