@@ -210,6 +210,23 @@ def test_the_public_key_is_on_the_admin_port_and_in_a_file_and_the_private_one_i
     assert (outside.status_code, "Ed25519" in outside.text) == (404, False)
 
 
+def test_the_key_is_replaced_while_all_are_served(shop: World) -> None:
+    state = shop.front.directory / ".strangler"
+    with shop.browser(3) as browser:
+        before = jwt.get_unverified_header(told(browser)["tokens"][0])["kid"]
+        (state / "identity-key").rename(state / "identity-key.old")
+        shop.front.process.send_signal(signal.SIGUSR1)
+
+        def replaced() -> bool:
+            return bool(jwt.get_unverified_header(told(browser)["tokens"][0])["kid"] != before)
+
+        until(replaced, "a token of the new key, and no refusal before it", 10)
+    kids = {key["kid"] for key in json.loads(shop.front.admin("/jwks.json")[1])["keys"]}
+    assert before in kids
+    assert len(kids) == 2
+    (state / "identity-key.old").unlink()
+
+
 def test_when_the_monolith_is_away_nobody_is_taken_for_a_guest(shop: World) -> None:
     with shop.browser(3) as browser, shop.browser() as guest:
         assert told(browser)["sub"] == "3"

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import hmac
 import json
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -301,3 +303,20 @@ def test_a_form_needs_the_sessions_token(
     method: str, path: str, csrf: str | None, sent: str, passes: bool
 ) -> None:
     assert Identity("17", csrf=csrf).may_send_form(method, path, sent) is passes
+
+
+def test_the_pages_example_serves_as_it_is_printed(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[3] / "docs/howto/identity.md").read_text("utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.setenv("IDENTITY_JWKS", str(state / PUBLISHED))
+    names: dict[str, Any] = {}
+    exec(compile(example, "identity.md", "exec"), names)
+    app = names["app"]
+    app.add_url_rule("/me", view_func=lambda: {"me": names["g"].identity.subject}, methods=["GET", "POST"])
+    token = Signer(str(state))(claims_of(SESSION, "orders", time.time())).decode()
+    client = app.test_client()
+    assert client.get("/me").json == {"me": None}
+    assert client.get("/me", headers={HEADER: token}).json == {"me": "17"}
+    assert client.get("/me", headers={HEADER: token[:-4]}).status_code == 401
+    assert client.post("/me", headers={HEADER: token}, data={"csrf_token": "ab" * 16}).json == {"me": "17"}
+    assert client.post("/me", headers={HEADER: token}, data={"csrf_token": "other"}).status_code == 400
