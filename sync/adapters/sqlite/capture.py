@@ -35,8 +35,7 @@ class Capture(Part):
         return [
             *TABLES.values(),
             f"INSERT OR IGNORE INTO sf_installation (only_one, identity) VALUES (1, {identity})",
-            "INSERT OR IGNORE INTO sf_authority (slice, epoch, phase) "
-            f"VALUES ({name}, {authority.epoch}, {phase})",
+            f"INSERT OR IGNORE INTO sf_authority VALUES ({name}, '', {authority.epoch}, {phase})",
             f"INSERT OR IGNORE INTO sf_round (slice) VALUES ({name})",
             f"INSERT OR IGNORE INTO sf_side (slice) VALUES ({name})",
         ]
@@ -83,8 +82,8 @@ class Capture(Part):
                 wrong = triggers.standing(self.raw, self._wanted(slice_name))
             if wrong:
                 raise Refused(
-                    f"{self.path}: {len(wrong)} triggers are missing or do not fit the tables, such as {wrong[0]}: "
-                    "`strangler capture install` makes them again; what was written meanwhile needs a backfill"
+                    f"{self.path}: {len(wrong)} triggers are missing or do not fit: {wrong[0]} …; "
+                    f"run strangler capture install {slice_name}, then a backfill: writes may have gone unseen"
                 )
             self._keep_stamp(slice_name)
 
@@ -116,9 +115,19 @@ class Capture(Part):
             self.run(f"DELETE FROM {name} WHERE slice = ?", (slice_name,))
         if "sf_authority" in present and self.one("SELECT 1 FROM sf_authority LIMIT 1"):
             return mine  # another slice lives here
+        self._see_that_nobody_asks()
         for name in sorted(present):
             self.run(f"DROP TABLE {name}")
         return sorted(present)
+
+    def _see_that_nobody_asks(self) -> None:
+        """An application's trigger that asks for our mark would fail without our table, and writes with it."""
+        sql = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%sf^_round%' ESCAPE '^'"
+        for (name,) in self.run(sql):
+            raise Refused(
+                f"{self.path}: trigger {name} still asks sf_round whether a round writes: take that out "
+                "of it first, or its table could not be written any more"
+            )
 
     def objects(self) -> Sequence[str]:
         """Tables and triggers of ours."""

@@ -44,8 +44,8 @@ class SqliteSnapshot:
                 marks.append(Mark(seq, name, tables[name].parse(spelled), bool(deleted), writer))
             except ValueError as error:
                 raise SliceStopped(
-                    f"{self._part.path}: a row of {name} was written with the key {spelled}, which names no row "
-                    f"({error}): give it a key, then delete row {seq} of sf_outbox"
+                    f"{self._part.path}: a row of {name} has the key {spelled}, which names no row: {error}; "
+                    f"give it a key, then delete row {seq} of sf_outbox"
                 ) from error
         return marks
 
