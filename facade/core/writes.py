@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from facade.core.methods import SAFE
 from facade.core.problem import Problem
 from migration.core.plan import Plan, Route, Side, Slice
 from migration.core.slice_state import SliceState
 
 SYNC = "sync"
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 MOVING = Problem(
     503,
@@ -92,7 +92,7 @@ def known_states(
 
 def leader(plan: Plan, route: Route) -> Route:
     """The route whose side this one takes: of a form's page the write that it leads to, else the route."""
-    if route.pair is None or route.method not in _SAFE:
+    if route.pair is None or route.method not in SAFE:
         return route
     partner = plan.routes.get(f"{route.slice_name}.{route.pair}")
-    return partner if partner is not None and partner.method not in _SAFE else route
+    return partner if partner is not None and partner.method not in SAFE else route
