@@ -30,11 +30,12 @@ SELECT t.tgrelid, t.tgname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
 JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE t.tgrelid = ANY(%(tables)s) AND NOT t.tgisinternal AND n.nspname <> 'sf' ORDER BY t.tgrelid, t.tgname
 -- name: tree
--- The tables with every partition and child below them: (root, table, name to write, kind, is a partition).
+-- The tables with every partition and child below them: (root, table, name to write, kind, is a partition, owner).
 WITH RECURSIVE tree (root, oid) AS (
     SELECT each, each FROM unnest(%(tables)s::oid[]) AS each
     UNION SELECT tree.root, i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid)
-SELECT tree.root, c.oid, format('%%I.%%I', n.nspname, c.relname), c.relkind::text, c.relispartition
+SELECT tree.root, c.oid, format('%%I.%%I', n.nspname, c.relname), c.relkind::text, c.relispartition,
+    pg_get_userbyid(c.relowner)
 FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 1, tree.oid <> tree.root, 2
 -- name: stamp
 -- One digest of tables, columns, owners, partitions, keys and our triggers with their code; and the one at install.

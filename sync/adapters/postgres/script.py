@@ -29,6 +29,7 @@ class Member:
     name: str
     kind: str
     partition: bool
+    owner: str
 
 
 def trigger_names(slice_name: str) -> tuple[str, str]:
@@ -91,19 +92,22 @@ def triggers(slice_name: str, table: Table, tree: Iterable[Member]) -> Iterator[
     """The triggers of one table and all that is below it, each fired whatever session_replication_role is.
 
     A row trigger of a partitioned table is cloned onto its partitions; statement triggers are not, and
-    inheritance children get neither.
+    inheritance children get neither. Whoever adds a partition needs the function's right for the clone.
     """
     gate, capture = map(quoted, trigger_names(slice_name))
+    functions = [ours(kind, slice_name, table.spec.name) for kind in ("gate", "capture")]
     members = [each for each in tree if each.root == table.oid]
+    owners = ", ".join(sorted({quoted(each.owner) for each in members}))
+    yield f"GRANT EXECUTE ON FUNCTION sf.{functions[0]}(), sf.{functions[1]}() TO {owners}"
     for each in members:
         yield (
             f"CREATE OR REPLACE TRIGGER {gate} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {each.name}"
-            f" FOR EACH STATEMENT EXECUTE FUNCTION sf.{ours('gate', slice_name, table.spec.name)}()"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION sf.{functions[0]}()"
         )
         if not each.partition or each.oid == table.oid:
             yield (
                 f"CREATE OR REPLACE TRIGGER {capture} AFTER INSERT OR UPDATE OR DELETE ON {each.name}"
-                f" FOR EACH ROW EXECUTE FUNCTION sf.{ours('capture', slice_name, table.spec.name)}()"
+                f" FOR EACH ROW EXECUTE FUNCTION sf.{functions[1]}()"
             )
     for each in members:
         yield (f"ALTER TABLE ONLY {each.name} ENABLE ALWAYS TRIGGER {gate}, ENABLE ALWAYS TRIGGER {capture}")
