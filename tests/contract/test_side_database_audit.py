@@ -32,6 +32,7 @@ def test_a_table_that_is_not_there_is_a_fatal_finding(banks: Banks) -> None:
         assert any(each.fatal and "transfers" in each.where for each in session.audit(BANK))
 
 
+PARENT = "CREATE TABLE p (id INTEGER PRIMARY KEY);"
 PLAIN = "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, v);"
 # code: (tables, key of t, where the finding says it is)
 PLANTED = {
@@ -63,16 +64,14 @@ PLANTED = {
         "t.v",
     ),
     "key-out": (
-        "CREATE TABLE p (id INTEGER PRIMARY KEY); "
-        "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, v REFERENCES p);",
+        f"{PARENT} CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, v REFERENCES p);",
         ("id",),
         "t",
     ),
     "key-in": (PLAIN + "CREATE TABLE c (id INTEGER PRIMARY KEY, t INTEGER REFERENCES t (id));", ("id",), "t"),
     "orphans": (
-        "CREATE TABLE p (id INTEGER PRIMARY KEY); "
-        "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, v REFERENCES p);"
-        "PRAGMA foreign_keys = off; INSERT INTO t VALUES (1, 5);",
+        f"""{PARENT} CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, v REFERENCES p);
+        PRAGMA foreign_keys = off; INSERT INTO t VALUES (1, 5);""",
         ("id",),
         "t",
     ),
@@ -87,14 +86,14 @@ PLANTED = {
         "t, trigger own",
     ),
     "trigger-elsewhere": (
-        f"{PLAIN} CREATE TABLE log (v); "
-        'CREATE TRIGGER own AFTER DELETE ON t BEGIN INSERT OR IGNORE INTO "log" VALUES (OLD.v); END;',
+        f"""{PLAIN} CREATE TABLE log (v);
+        CREATE TRIGGER own AFTER DELETE ON t BEGIN INSERT OR IGNORE INTO "log" VALUES (OLD.v); END;""",
         ("id",),
         "t, trigger own",
     ),
     "trigger-in": (
-        f"{PLAIN} CREATE TABLE cart (v); "
-        "CREATE TRIGGER own AFTER INSERT ON cart BEGIN DELETE FROM t WHERE v = NEW.v; END;",
+        f"""{PLAIN} CREATE TABLE cart (v);
+        CREATE TRIGGER own AFTER INSERT ON cart BEGIN DELETE FROM t WHERE v = NEW.v; END;""",
         ("id",),
         "cart, trigger own",
     ),

@@ -100,8 +100,8 @@ def test_a_new_block_takes_the_place_of_the_old_one(banks: Banks) -> None:
 def test_a_used_up_block_gives_nothing_more(banks: Banks) -> None:
     banks.install()
     with closing(banks.extracted.session()) as session:
-        session.give_ids(BANK, "account", 5, 5)
-    assert draw(banks.extracted) == 5
+        session.give_ids(BANK, "account", 5, 6)
+    assert [draw(banks.extracted), draw(banks.extracted)] == [5, 6]
     assert draw(banks.extracted) is None
 
 

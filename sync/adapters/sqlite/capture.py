@@ -83,7 +83,7 @@ class Capture(Part):
             if wrong:
                 raise Refused(
                     f"{self.path}: {len(wrong)} triggers are missing or do not fit: {wrong[0]} …; "
-                    f"run strangler capture install {slice_name}, then a backfill: writes may have gone unseen"
+                    f"run strangler capture install {slice_name} and a backfill: writes may be unseen"
                 )
             self._keep_stamp(slice_name)
 
@@ -121,7 +121,7 @@ class Capture(Part):
         return sorted(present)
 
     def _see_that_nobody_asks(self) -> None:
-        """An application's trigger that asks for our mark would fail without our table, and writes with it."""
+        """An application's trigger that asks for our mark would fail without our table, and writes too."""
         sql = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%sf^_round%' ESCAPE '^'"
         for (name,) in self.run(sql):
             raise Refused(
