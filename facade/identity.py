@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from facade.core.http1.fields import Noted
-from facade.core.identity import NOBODY, Session, claims_of, session_cookie
+from facade.core.identity import NOBODY, Session, claims_of, session_cookie, written_session
 from facade.core.refuse import refuse
 from facade.errors import Refused, UpstreamError
 from facade.ports import ClientSide, Teller
@@ -76,18 +76,30 @@ class Identities:
         cookie = session_cookie(self._settings.cookie, noted)
         if cookie is None:
             return None
-        key = hashlib.sha256(cookie).digest()
-        known = self._known.get(key)
-        if known is None or known.until <= self._now():
-            known = await self._learn(client, key, cookie)
-        else:
-            self._known.move_to_end(key)
+        known = await self._who(client, cookie)
         if known.session == NOBODY:
             return None
         token = known.tokens.get(service)
         if token is None:
             token = known.tokens[service] = self._sign(claims_of(known.session, service, self._clock()))
         return token
+
+    async def passed_on(self, client: ClientSide, noted: Noted, written: Sequence[bytes]) -> bytes | None:
+        """The Set-Cookie field of a service that may pass, because the monolith wrote it for this caller.
+
+        A service asks the monolith for its caller, and gets flash messages and form tokens in a cookie.
+        It is the monolith's if that says so, and this caller's if it is the same customer's.
+        """
+        found = written_session(self._settings.cookie.encode(), written)
+        if found is None:
+            return None
+        try:
+            own = session_cookie(self._settings.cookie, noted)
+            before = (await self._who(client, own)).session if own is not None else NOBODY
+            after = (await self._who(client, found[1])).session
+        except Refused:
+            return None
+        return found[0] if after != NOBODY and after.subject == before.subject else None
 
     def close(self) -> None:
         """Ask no more; who waits is refused."""
@@ -98,6 +110,14 @@ class Identities:
     def kept(self) -> int:
         """How many answers are kept."""
         return len(self._known)
+
+    async def _who(self, client: ClientSide, cookie: bytes) -> Known:
+        key = hashlib.sha256(cookie).digest()
+        known = self._known.get(key)
+        if known is None or known.until <= self._now():
+            return await self._learn(client, key, cookie)
+        self._known.move_to_end(key)
+        return known
 
     async def _learn(self, client: ClientSide, key: bytes, cookie: bytes) -> Known:
         """The answer to a question that may be on its way already."""

@@ -72,7 +72,7 @@ class Proxy:
         """Have services told who is logged in, from the next request on."""
         if self._sides.identities is not None and identities is None:
             self._sides.identities.close()
-        self._sides.identities = identities
+        self._sides.identities = self._relay.identities = identities
 
     def _press(self, pressed: bool) -> None:
         """Under load, evidence is what is done without first."""

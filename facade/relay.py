@@ -9,8 +9,9 @@ from facade.attempt import Opened, is_event_stream
 from facade.copies import Copy, CopyBudget
 from facade.core.headers import Header
 from facade.core.key import mint, set_cookie
-from facade.core.returned import decision_headers, mints, returned_headers, writes_session
+from facade.core.returned import decision_headers, mints, returned_headers, set_cookies, writes_session
 from facade.errors import ClientGone, UpstreamError
+from facade.identity import Identities
 from facade.passage import Passage
 from facade.ports import Tap, Teller
 from facade.settings import Limits
@@ -26,6 +27,7 @@ class Relay:
         """`random` gives the bytes of a minted key; `copies` bounds what is kept for the tap."""
         self._limits, self._teller, self._random, self._copies = limits, teller, random, copies
         self._tap = tap
+        self.identities: Identities | None = None
 
     async def answer(self, passage: Passage, opened: Opened, token: str | None) -> None:
         """Send the answer; UpstreamError (cut, stalled) when its end never came."""
@@ -38,12 +40,14 @@ class Relay:
             passage.untaken = self._tap.refusal
             if passage.untaken is None:
                 passage.copy = Copy(passage.decision.route.max_body, self._copies)
+        session = await self._session(passage, opened)
         first = connection.take_body()
         if opened.held:
             first = b"".join((*opened.held, first))
-        client.begin(
-            head.status, self._headers(passage, opened, token), head.body, first, last=connection.ended
-        )
+        headers = self._headers(passage, opened, token)
+        if session is not None:
+            headers.append((b"Set-Cookie", session))
+        client.begin(head.status, headers, head.body, first, last=connection.ended)
         if passage.copy is not None and first:
             passage.copy.add(first)
         if not connection.ended:
@@ -51,6 +55,19 @@ class Relay:
         client.finish()
         passage.outcome = "answered"
         connection.release()
+
+    async def _session(self, passage: Passage, opened: Opened) -> bytes | None:
+        """The monolith's session cookie in a service's answer, where the monolith says that it is its own."""
+        project, head = passage.project, opened.head
+        if not project.session or not writes_session(head, opened.upstream, project):
+            return None
+        found = None
+        if self.identities is not None:
+            noted, written = passage.request.noted, set_cookies(head)
+            found = await self.identities.passed_on(passage.client, noted, written)
+        if found is None:
+            self._teller.kept_session(opened.upstream.name)
+        return found
 
     async def _stream(self, passage: Passage, opened: Opened) -> None:
         client, connection, copy = passage.client, opened.connection, passage.copy
@@ -113,8 +130,6 @@ class Relay:
     def _headers(self, passage: Passage, opened: Opened, token: str | None) -> list[Header]:
         head, request, project = opened.head, passage.request, passage.project
         headers = returned_headers(head, request, passage.decision, opened.upstream, project)
-        if project.session and writes_session(head, opened.upstream, project):
-            self._teller.kept_session(opened.upstream.name)
         if mints(passage.snapshot.plan, request, head):
             cookie = mint(project.secret, self._random(16))
             secure = request.scheme == "https"

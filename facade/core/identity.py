@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -132,8 +132,20 @@ def is_session_write(name: bytes, set_cookie: bytes) -> bool:
     return pair.partition(b"=")[0].strip(b" \t") == name
 
 
+def written_session(name: bytes, fields: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+    """The one Set-Cookie field that writes the cookie `name`, and the value; None where that is unclear.
+
+    Unclear is everything but one field, spelled plainly, with a value.
+    """
+    found = [field for field in fields if is_session_write(name, field)]
+    if len(found) != 1 or not found[0].startswith(name + b"="):
+        return None
+    value = found[0].partition(b";")[0][len(name) + 1 :].strip(b" \t")
+    return (found[0], value) if 0 < len(value) <= MAX_COOKIE else None
+
+
 def without_session(headers: Headers, name: bytes) -> list[Header]:
-    """The headers but for those that write the session cookie `name`: only the monolith may."""
+    """The headers but for those that write the session cookie `name`: only the monolith may write it."""
     return [
         field
         for field in headers

@@ -64,12 +64,17 @@ def passed_on(head: AnswerHead) -> list[Header]:
 
 
 def writes_session(head: AnswerHead, by: Upstream, project: Project) -> bool:
-    """Whether a service's answer tries to write the session cookie, which only the monolith may."""
+    """Whether a service's answer writes the session cookie, which is the monolith's."""
     return (
         bool(project.session)
         and by.side is not Side.LEGACY
-        and any(is_session_write(project.session, value) for value in head.fields.noted.get(_SET_COOKIE, ()))
+        and any(is_session_write(project.session, value) for value in set_cookies(head))
     )
+
+
+def set_cookies(head: AnswerHead) -> list[bytes]:
+    """The answer's Set-Cookie fields."""
+    return head.fields.noted.get(_SET_COOKIE, [])
 
 
 def mints(plan: Plan, incoming: Incoming, head: AnswerHead) -> bool:

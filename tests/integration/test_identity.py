@@ -196,6 +196,25 @@ def test_a_service_cannot_write_the_session_cookie(shop: World) -> None:
         shop.orders.headers = []
 
 
+def test_what_the_monolith_wrote_for_a_customer_passes_through_a_service(shop: World) -> None:
+    """A service asks the monolith on behalf of its caller: flash messages and form tokens come back so."""
+    with shop.browser(6) as browser, shop.browser(7) as other:
+        with httpx.Client(base_url=shop.shop.url, cookies=dict(browser.cookies)) as service:
+            (written,) = service.get("/login").headers.get_list("Set-Cookie")  # a form token is new to it
+        theirs = f"shop_session={cookie_of(other)}; Path=/"
+        counted = shop.front.metric("strangler_session_writes_total")
+        try:
+            for field, passes in ((written, True), (theirs, False), ("shop_session=; Max-Age=0", False)):
+                shop.orders.headers = [("Set-Cookie", field)]
+                answer = browser.get(MINE, headers=KEY)
+                assert answer.headers.get_list("Set-Cookie") == ([field] if passes else []), field
+        finally:
+            shop.orders.headers = []
+        assert shop.front.metric("strangler_session_writes_total") == counted + 2
+        assert told(browser)["csrf"] is not None
+        assert told(browser)["sub"] == "6"
+
+
 def test_the_public_key_is_on_the_admin_port_and_in_a_file_and_the_private_one_is_the_owners(
     shop: World,
 ) -> None:

@@ -27,6 +27,7 @@ from facade.core.identity import (
     read_answer,
     session_cookie,
     session_of,
+    written_session,
 )
 from facade.core.incoming import Project
 from facade.core.returned import returned_headers, writes_session
@@ -85,6 +86,29 @@ def test_a_cookie_that_no_browser_sends_is_refused() -> None:
 )  # fmt: skip
 def test_a_write_of_the_session_cookie_is_known_in_any_spelling(field: str, writes: bool) -> None:
     assert is_session_write(b"shop_session", field.encode()) is writes
+
+
+@pytest.mark.parametrize(
+    ("fields", "value"),
+    [
+        ([b"shop_session=x; Path=/"], b"x"),
+        ([b"a=b", b"shop_session=x= ;HttpOnly", b"c=d"], b"x="),
+        ([b"shop_session=" + b"x" * MAX_COOKIE], b"x" * MAX_COOKIE),
+        ([b"shop_session=" + b"x" * (MAX_COOKIE + 1)], None),
+        ([b"shop_session=x", b"shop_session=y"], None),
+        ([b"shop_session=x", b"=shop_session=y"], None),
+        ([b" shop_session=x"], None),
+        ([b"=shop_session=x"], None),
+        ([b"shop_session"], None),
+        ([b"shop_session=; Max-Age=0"], None),
+        ([b"a=b"], None),
+        ([], None),
+    ],
+)
+def test_only_one_plain_write_can_be_asked_about(fields: list[bytes], value: bytes | None) -> None:
+    found = written_session(b"shop_session", fields)
+    assert (found[1] if found is not None else None) == value
+    assert found is None or found[0] in fields
 
 
 # What the monolith says

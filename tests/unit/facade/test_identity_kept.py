@@ -241,3 +241,43 @@ async def test_at_the_end_nobody_goes_on_waiting() -> None:
     identities.close()
     with pytest.raises(Refused):
         await asking
+
+
+@pytest.mark.parametrize(
+    ("own", "written", "passes"),
+    [
+        ("a", [b"s=a2; Path=/"], True),
+        ("a", [b"theme=x", b"s=a2"], True),
+        ("a", [b"s=b"], False),
+        ("a", [b"s=guest"], False),
+        ("a", [b"s=forged"], False),
+        ("a", [b"s="], False),
+        ("a", [b"s=a2", b"s=a2"], False),
+        ("a", [b"=s=a2"], False),
+        ("guest", [b"s=guest2"], True),
+        ("guest", [b"s=a"], False),
+        ("forged", [b"s=guest"], True),
+        (None, [b"s=guest"], True),
+        (None, [b"s=a"], False),
+        (None, [b"s=forged"], False),
+    ],
+)
+async def test_a_services_cookie_passes_if_the_monolith_wrote_it_for_the_same_customer(
+    own: str | None, written: list[bytes], passes: bool
+) -> None:
+    shop = Shop(a=SEVENTEEN, a2=SEVENTEEN._replace(csrf="cd"), b=Session("18"), guest=Session(cart=5))
+    shop.sessions[b"guest2"] = Session(cart=5, csrf="ef")
+    request = cookie(own) if own is not None else noted()
+    found = await shop.identities().passed_on(Client(), request, written)  # type: ignore[arg-type]
+    assert found == (next(field for field in written if field.startswith(b"s=")) if passes else None)
+
+
+async def test_a_services_cookie_does_not_pass_while_nobody_can_be_asked() -> None:
+    shop = Shop(a=SEVENTEEN)
+    identities = shop.identities()
+    await token(identities, "a")
+    shop.away = UpstreamError("introspection", "legacy")
+    assert await identities.passed_on(Client(), cookie("a"), [b"s=a2"]) is None  # type: ignore[arg-type]
+    assert await identities.passed_on(Client(), cookie("a"), [b"s=a"]) == b"s=a"  # type: ignore[arg-type]
+    long = noted("Cookie: s=" + "x" * 9000)
+    assert await identities.passed_on(Client(), long, [b"s=a"]) is None  # type: ignore[arg-type]
