@@ -63,11 +63,15 @@ def strangler(plan_file: Path, *words: str) -> tuple[str, ...]:
 
 
 def own_programs(plan: Plan, plan_file: Path, workers: int = 1) -> tuple[Program, ...]:
-    """Shadow, conductor and facade, in the order they start."""
+    """Shadow, conductor, sync (where data is kept in step) and facade, in the order they start."""
     admin = f"http://{ADMIN_HOST}:{plan.facade.admin_port}"
+    synced = any(part.data == "sync" for part in plan.slices.values())
+    # It ends between two rounds; a round that is under way may take some seconds.
+    sync = Program("sync", strangler(plan_file, "run", "sync"), grace=20.0)
     return (
         Program("shadow", strangler(plan_file, "run", "shadow"), probe=Probe(path=plan.facade.tap)),
         Program("conductor", strangler(plan_file, "run", "conductor")),
+        *([sync] if synced else []),
         # The facade drains: it finishes the requests it has, so it is given the longest.
         Program(
             "facade",

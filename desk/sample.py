@@ -1,10 +1,11 @@
-"""The sample shop of `up --demo`: seeded, copied into the new service, and visited by realistic traffic.
+"""The sample shop of `up --demo`: seeded, with its new services beside it, and visited by realistic traffic.
 
 The samples are programs of their own: we start them by name and never import them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from desk.errors import DeskError
-from desk.programs import Listener, Probe, Program, address, front
+from desk.programs import ADMIN_HOST, Listener, Probe, Program, address, front
 from migration.core.plan import Plan
+from migration.secret import introspection_secret, project_secret
 
 PRODUCTS, CUSTOMERS, ORDERS = 500, 200, 300  # enough for every planted difference, seeded in about a second
 FAULTS = "type,rounding,missing"  # planted at the start, so that the first report has something to show
 SERVICE = "catalog"
+ORDERING = "orders"
 VISITORS = "traffic"
 
 
@@ -35,12 +38,26 @@ class Sample:
     @property
     def shop(self) -> str:
         """The monolith's database URL."""
-        return f"sqlite:///{self.state / 'shop.db'}"
+        return self.plan.legacy.database or f"sqlite:///{self.state / 'shop.db'}"
 
     @property
     def catalog(self) -> str:
-        """The service's database URL."""
-        return f"sqlite:///{self.state / 'catalog.db'}"
+        """The catalog's database URL."""
+        return self._own(SERVICE)
+
+    @property
+    def orders(self) -> str | None:
+        """The order service's database URL; None: the plan has no such service."""
+        return self._own(ORDERING) if ORDERING in self.plan.services else None
+
+    @property
+    def followed(self) -> bool:
+        """Whether the catalog is kept in step, and not a copy."""
+        part = self.plan.slices.get(SERVICE)
+        return part is not None and part.data == "sync"
+
+    def _own(self, service: str) -> str:
+        return self.plan.services[service].database or f"sqlite:///{self.state / service}.db"
 
 
 def find(plan: Plan) -> Sample:
@@ -60,7 +77,7 @@ def find(plan: Plan) -> Sample:
 
 
 def prepare(sample: Sample, say: Callable[[str], None]) -> None:
-    """Seed the shop once, and copy its catalog into the service's own database."""
+    """Seed the shop once, and make the services' own databases; the catalog's is filled, if it is a copy."""
     mark = sample.state / "seeded"
     if not mark.exists():
         say(f"seeding the sample shop: {PRODUCTS} products, {CUSTOMERS} customers, {ORDERS} orders")
@@ -69,8 +86,13 @@ def prepare(sample: Sample, say: Callable[[str], None]) -> None:
         sizes = ("--products", PRODUCTS, "--customers", CUSTOMERS, "--orders", ORDERS)
         _step(sample, "legacy_monolith", "seed", "--database", sample.shop, *map(str, sizes))
         mark.touch()
-    say("copying the catalog into the new service's own database")
-    _step(sample, "extracted.catalog", "import", "--source", sample.shop, "--database", sample.catalog)
+    if sample.followed:
+        _step(sample, "extracted.catalog", "create-schema", "--database", sample.catalog)
+    else:
+        say("copying the catalog into the new service's own database")
+        _step(sample, "extracted.catalog", "import", "--source", sample.shop, "--database", sample.catalog)
+    if sample.orders is not None:
+        _step(sample, "extracted.orders", "create-schema", "--database", sample.orders)
 
 
 def plant(sample: Sample) -> None:
@@ -108,32 +130,48 @@ def _step(sample: Sample, module: str, *words: str) -> None:
 
 
 def upstreams(sample: Sample) -> tuple[Program, ...]:
-    """The monolith and the service."""
-    legacy, service = sample.plan.legacy.url, sample.plan.services[SERVICE].url
-    shop_env = {
+    """The monolith and the services."""
+    found = (_legacy(sample), _catalog(sample))
+    return found if sample.orders is None else (*found, _orders(sample, sample.orders))
+
+
+def _legacy(sample: Sample) -> Program:
+    url = sample.plan.legacy.url
+    environment = {
         # One proxy stands in front of it from now on: the facade.
         "TRUSTED_HOPS": "1",
         "SHOP_MEDIA": str(sample.state / "media"),
+        "SHOP_WHOAMI_SECRET": introspection_secret(sample.plan.state_dir),
+        "SHOP_INTERNAL_SECRET": _neighbours_secret(sample),
     }
+    run = ("run", "--port", str(address(url)[1]), "--database", sample.shop)
+    return Program("legacy", _python("legacy_monolith", *run), environment, Probe(url=f"{url}/healthz"))
+
+
+def _catalog(sample: Sample) -> Program:
+    url = sample.plan.services[SERVICE].url
     # Not planted by its environment: a service that is started again must not bring mended faults back.
-    # It asks the facade for the stock: that one knows who owns it today.
-    catalog_env = {"CATALOG_DEMO": "1", "CATALOG_STOCK_URL": front(sample.plan)}
-    return (
-        Program(
-            "legacy",
-            _python("legacy_monolith", "run", "--port", str(address(legacy)[1]), "--database", sample.shop),
-            shop_env,
-            Probe(url=f"{legacy}/healthz"),
-        ),
-        Program(
-            "catalog",
-            _python(
-                "extracted.catalog", "run", "--port", str(address(service)[1]), "--database", sample.catalog
-            ),
-            catalog_env,
-            Probe(url=f"{service}/readyz"),
-        ),
-    )
+    environment = {"CATALOG_DEMO": "1", "CATALOG_STOCK_URL": front(sample.plan)}
+    run = ("run", "--port", str(address(url)[1]), "--database", sample.catalog)
+    return Program("catalog", _python("extracted.catalog", *run), environment, Probe(url=f"{url}/readyz"))
+
+
+def _orders(sample: Sample, database: str) -> Program:
+    plan = sample.plan
+    url = plan.services[ORDERING].url
+    environment = {
+        "ORDERS_LEGACY_URL": plan.legacy.url,
+        "ORDERS_CATALOG_URL": front(plan),
+        "ORDERS_LEGACY_SECRET": _neighbours_secret(sample),
+        "ORDERS_IDENTITY_KEYS": f"http://{ADMIN_HOST}:{plan.facade.admin_port}/jwks.json",
+    }
+    run = ("run", "--port", str(address(url)[1]), "--database", database)
+    return Program("orders", _python("extracted.orders", *run), environment, Probe(url=f"{url}/readyz"))
+
+
+def _neighbours_secret(sample: Sample) -> str:
+    """What the order service shows the monolith: derived, so that it needs no file of its own."""
+    return hashlib.sha256(b"neighbours" + project_secret(sample.plan.state_dir)).hexdigest()
 
 
 def traffic(sample: Sample, rate: int) -> Program:
@@ -153,11 +191,18 @@ def shortened(name: str, line: str) -> str:
 
 
 def listeners(sample: Sample) -> tuple[Listener, ...]:
-    """What the monolith and the service will bind."""
-    legacy, service = address(sample.plan.legacy.url), address(sample.plan.services[SERVICE].url)
+    """What the monolith and the services will bind."""
+    services = [SERVICE] if sample.orders is None else [SERVICE, ORDERING]
     return (
-        Listener(*legacy, "the sample monolith", "url under [legacy] in the plan"),
-        Listener(*service, "the sample catalog service", f"url under [services.{SERVICE}] in the plan"),
+        Listener(*address(sample.plan.legacy.url), "the sample monolith", "url under [legacy] in the plan"),
+        *(
+            Listener(
+                *address(sample.plan.services[name].url),
+                f"the sample {name} service",
+                f"url under [services.{name}] in the plan",
+            )
+            for name in services
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from desk import readiness, sample, state
+from desk import follow, readiness, sample, state
 from desk.errors import DeskError, Exit
 from desk.ports_in_use import taken
 from desk.prefixed_log import PrefixedLog
@@ -23,7 +23,7 @@ from migration.core.plan import Plan
 
 READY_WITHIN = 110.0  # seconds: the promise is two minutes
 # Visitors first, then the door they came through; the sides go last, so that the drain finds them alive.
-STOP_ORDER = ("traffic", "facade", "shadow", "conductor", "catalog", "legacy")
+STOP_ORDER = ("traffic", "facade", "sync", "shadow", "conductor", "orders", "catalog", "legacy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,8 @@ async def _prepare(wish: Wish, shop: Sample | None, say: Callable[[str], None]) 
     await state.prepare(wish.plan, say)
     if shop is None:
         return None
-    sample.prepare(shop, say)
+    await asyncio.to_thread(sample.prepare, shop, say)
+    await asyncio.to_thread(follow.bring_in_step, wish.plan, say)
     if not sample.is_first_start(shop):
         return None
     say("first start: comparing all mirrored routes at 100 %, with three differences planted")
@@ -115,7 +116,7 @@ async def _start(
         if program not in visitors and not supervisor.stop.is_set():
             supervisor.start(program)
     # Visitors wait for the door, not for shadow: nobody waits for evidence.
-    doors = tuple(one for one in programs if one.name in ("legacy", "catalog", "facade"))
+    doors = tuple(one for one in programs if one.name in ("legacy", "catalog", "orders", "facade"))
     await _until_ready(supervisor, doors, log, began)
     if planted is not None and not supervisor.stop.is_set():
         sample.plant(planted)

@@ -45,6 +45,18 @@ def _demo_steps(plan: Plan, me: str) -> list[tuple[str, str]]:
         (faults, "mends the three planted differences: a new build, a new count"),
         (f"{me} route get {first} --watch", "READY in about two minutes; then shift again"),
         (f"{me} rollback {first}", "everyone back to legacy, within a second"),
+        *_data_steps(plan, me),
+    ]
+
+
+def _data_steps(plan: Plan, me: str) -> list[tuple[str, str]]:
+    part = plan.slices.get(sample.ORDERING)
+    if part is None or part.data != "sync":
+        return []
+    return [
+        (f"{me} sync status {part.name}", "the same orders in two databases, a moment apart"),
+        (f"{me} flip {part.name} --to extracted", "orders are placed in the service from now on"),
+        (f"{me} flip {part.name} --to legacy", "and back, with every order"),
     ]
 
 

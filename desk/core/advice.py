@@ -8,8 +8,9 @@ from migration.core.effective import RouteState
 from migration.core.flags import Intent
 from migration.core.gate import GateResult, RouteEvidence
 from migration.core.plan import Route
+from migration.core.plan_pairs import SAFE_METHODS
 from migration.core.slice_state import SlicePhase, SliceState
-from migration.core.stages import ReadStage
+from migration.core.stages import ReadStage, WriteStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ def worst_first(views: list[RouteView]) -> list[RouteView]:
 
 def sentence(view: RouteView) -> str:
     """The one thing to know about the route now."""
+    if takes_writes(view):
+        return writes_sentence(view)
     if view.state.hold:
         return f"held: {view.state.hold_reason}" if view.state.hold_reason else "held by a person"
     if view.held is not None:
@@ -102,9 +105,25 @@ def sentence(view: RouteView) -> str:
     return f"the gate allows {view.step}"
 
 
+def takes_writes(view: RouteView) -> bool:
+    """Whether the route writes to a slice that is kept in step: no share of it is ever shifted."""
+    return view.writes is not None and view.route.method not in SAFE_METHODS
+
+
+def writes_sentence(view: RouteView) -> str:
+    """Where such a route's requests go."""
+    writes = view.writes
+    if writes is None or writes.write_stage is WriteStage.LEGACY:
+        return "writes go to legacy: capture is not installed"
+    waits = ", waits" if writes.waits else ""
+    return f"writes go to {writes.authority.value} (epoch {writes.epoch}){waits}"
+
+
 def next_command(view: RouteView) -> str:
     """What to type next about this route."""
     name = view.route.id
+    if takes_writes(view):
+        return f"strangler sync status {view.route.slice_name}"
     if view.intent is None or view.intent.problem:
         return "strangler flags lint"
     if view.evidence.verdict == "NOT_READY":

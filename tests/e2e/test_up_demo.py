@@ -20,7 +20,7 @@ from tests.e2e.system import REPO, STRANGLER, eventually
 from tools.servers.process import Process, free_port
 
 pytestmark = pytest.mark.slow
-PORTS = (8000, 8001, 5001, 5002)  # as the sample's plan has them; each demo gets its own
+PORTS = (8000, 8001, 5001, 5002, 5003)  # as the sample's plan has them; each demo gets its own
 PARTS = ("legacy_monolith", "extracted.catalog", "run facade", "run shadow", "run conductor", "desk.demo")
 MARK = "STRANGLER_TEST_OF"
 
@@ -33,7 +33,7 @@ class Demo:
         self.ports = {port: free_port() for port in PORTS}
         shutil.copytree(REPO / "slices", home / "slices")
         text = (REPO / "plan.toml").read_text(encoding="utf-8")
-        for port in (5001, 5002):
+        for port in (5001, 5002, 5003):
             text = text.replace(f":{port}", f":{self.ports[port]}")
         text += f"\n[facade]\nport = {self.ports[8000]}\nadmin_port = {self.ports[8001]}\n"
         (home / "plan.toml").write_text(text, encoding="utf-8")

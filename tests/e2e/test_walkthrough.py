@@ -20,7 +20,7 @@ from tools.servers.process import Process, free_port
 
 pytestmark = pytest.mark.slow
 CHAPTERS = [REPO / "docs" / "walkthrough" / name for name in ("1-in-front.md", "3-shadow.md", "4-move.md")]
-PORTS = (8000, 8001, 5001, 5002)  # as the pages print them; the test's own stand in for them
+PORTS = (8000, 8001, 5001, 5002, 5003)  # as the pages print them; the test's own stand in for them
 
 
 @dataclass

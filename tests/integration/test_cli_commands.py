@@ -27,7 +27,9 @@ def home(tmp_path: Path) -> Path:
     shutil.copy(REPO / "plan.toml", tmp_path)
     shutil.copytree(REPO / "slices", tmp_path / "slices")
     text = (tmp_path / "plan.toml").read_text()
-    (tmp_path / "plan.toml").write_text(text.replace(":5001", ":1").replace(":5002", ":2"))
+    for port in (1, 2, 3):
+        text = text.replace(f":500{port}", f":{port}")
+    (tmp_path / "plan.toml").write_text(text)
     return tmp_path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -35,10 +36,11 @@ class Up:
     process: subprocess.Popen[str] | None = None
 
     def __post_init__(self) -> None:
-        self.facade, self.admin, self.legacy, self.catalog = (free_port() for _ in range(4))
+        self.facade, self.admin, self.legacy, self.catalog, self.orders = (free_port() for _ in range(5))
         shutil.copytree(REPO / "slices", self.home / "slices")
         text = (REPO / "plan.toml").read_text()
-        text = text.replace(":5001", f":{self.legacy}").replace(":5002", f":{self.catalog}")
+        for told, own in ((5001, self.legacy), (5002, self.catalog), (5003, self.orders)):
+            text = text.replace(f":{told}", f":{own}")
         text += f"\n[facade]\nport = {self.facade}\nadmin_port = {self.admin}\n"
         (self.home / "plan.toml").write_text(text)
 
@@ -172,13 +174,14 @@ def test_a_second_ctrl_c_does_not_wait(up):
 def test_a_process_that_was_killed_is_started_again_and_users_notice_nothing(up):
     up.start("--demo", "--no-traffic")
     up.until_ready()
-    for name in ("shadow", "conductor"):
+    for name in ("shadow", "conductor", "sync"):
         os.kill(up.pid_of(f"desk --plan .*run {name}"), signal.SIGKILL)
         up.wait(
-            f"{name} is told", lambda name=name: f"{name} " in up.output and "killed by signal 9" in up.output
+            f"{name} is told", lambda name=name: re.search(f"{name} +│ ended .killed by signal 9", up.output)
         )
         assert up.status("/api/products/1") == 200
-    up.wait("conducted again", lambda: up.output.count("conducting 5 routes") == 2, within=20)
+    up.wait("conducted again", lambda: up.output.count("│ conducting ") == 2, within=20)
+    up.wait("in step again", lambda: up.output.count("│ orders: in step") == 2, within=20)
 
 
 def test_a_port_in_use_is_told_with_its_setting_before_anything_starts(up):

@@ -122,3 +122,23 @@ def test_every_row_ends_with_what_to_type_next(one, command):
 )
 def test_both_ladders_are_always_told_together(writes: SliceState | None, words: str) -> None:
     assert view(SHADOW, writes=writes).stage == words
+
+
+@pytest.mark.parametrize(
+    ("writes", "words"),
+    [
+        (SliceState("catalog"), "writes go to legacy: capture is not installed"),
+        (SliceState("catalog", write_stage=WriteStage.SYNC), "writes go to legacy (epoch 1)"),
+        (
+            SliceState("catalog", write_stage=WriteStage.SYNC, phase=SlicePhase.FLIPPING),
+            "writes go to legacy (epoch 1), waits",
+        ),
+    ],
+)
+def test_a_route_that_writes_is_told_by_its_slice(writes: SliceState, words: str) -> None:
+    route = Route("catalog", "buy", "POST", Template.parse("/p"), "catalog")
+    seen = RouteView(route, LEGACY, ASKS_NOTHING, NO_EVIDENCE, writes=writes)
+    assert sentence(seen) == words
+    assert next_command(seen) == "strangler sync status catalog"
+    alone = replace(seen, writes=None)
+    assert next_command(alone) == "-"
