@@ -1,7 +1,8 @@
-"""The processes of sync, as bodies for a forked child: each opens its own databases and runs the real code."""
+"""The processes of sync, as bodies of a forked child: each opens its own databases, runs the real code."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -10,8 +11,12 @@ from contextlib import closing
 from pathlib import Path
 
 from sync.backfill import backfill
-from sync.errors import Busy, DatabaseAway, Overtaken
+from sync.core.authority import place
+from sync.core.flip import Goal
+from sync.errors import Busy, DatabaseAway, Overtaken, Refused
+from sync.flip import flip
 from sync.ports import Pair
+from sync.recover import found_half_done, recover
 from sync.relay import Relay, Sessions, sessions
 from sync.rounds import Work, run_round
 from sync.verify import verify
@@ -30,6 +35,11 @@ def no_step(_name: str) -> None:
     """Nothing happens here."""
 
 
+def _wait(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
 def relay(banks: Banks, step: Step = no_step) -> None:
     """`run sync` for one slice, until the process ends."""
     end: list[bool] = []
@@ -45,7 +55,7 @@ def relay(banks: Banks, step: Step = no_step) -> None:
 def fill(banks: Banks, step: Step = no_step) -> None:
     """`strangler backfill`."""
     with sessions(pair_of(banks), f"backfill {os.getpid()}") as both:
-        backfill(both.lane(step=step), lambda *_: None, lambda seconds: bool(time.sleep(seconds)))
+        backfill(both.lane(step=step), lambda *_: None, _wait)
 
 
 def look(banks: Banks, step: Step = no_step) -> None:
@@ -106,3 +116,30 @@ def quarantined(banks: Banks) -> int:
         with closing(bank.session()) as session:
             total += len(session.held(SPEC.name))
     return total
+
+
+def fill_again(banks: Banks) -> None:
+    """A backfill from the start, over what is there already."""
+    while True:
+        with sessions(pair_of(banks), f"backfill {os.getpid()}") as both:
+            try:
+                backfill(both.lane(), lambda *_: None, _wait, anew=True)
+            except (Overtaken, Busy, DatabaseAway):
+                time.sleep(0.05)
+
+
+def flip_or_recover(banks: Banks, step: Step = no_step) -> None:
+    """A flip to the other side; what somebody left half done is resumed, or taken back, first."""
+    with sessions(pair_of(banks), f"flip {os.getpid()}") as both:
+        for goal in itertools.cycle((Goal.RESUME, Goal.ABORT)):
+            try:
+                if found_half_done(both):
+                    recover(both, goal, step=step)
+                here = place(both.standing())
+                if here is not None:
+                    flip(both, here.follower, step=step, unverified=True)
+                return
+            except (Refused, Overtaken, Busy, DatabaseAway):
+                # Behind after a while without a relay, or a lock: as a person does, look again.
+                both.forget()
+                time.sleep(0.05)

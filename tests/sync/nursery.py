@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(slots=True)
@@ -31,6 +32,14 @@ class Child:
             if pid:
                 self.status = status
         return self.status is None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it has been stopped by a signal, its own or another's."""
+        if not self.alive:
+            return False
+        # The state follows the name in brackets, which may hold anything: man 5 proc.
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
     def kill9(self) -> None:
         """SIGKILL, and wait for its end."""

@@ -1,0 +1,154 @@
+"""`python -m tests.sync.chaos --kills N`: clerks that keep books, and processes that die all the time.
+
+Prints `kills=… acknowledged=… lost=… doubled=… resurrected=… mismatched=…`, exits 1 when anything is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sync.capture import install
+from sync.relay import sessions
+from tests.contract.side_databases import Banks, open_banks
+from tests.sync import actors, reckoning
+from tests.sync.nursery import Child, spawn
+from tools.servers.postgres import Postgres
+
+ACCOUNTS = 25
+CLERKS = 4
+_ROUND = 8.0  # seconds between two reckonings: each is a run of its own on the same databases
+
+
+@dataclass
+class Chaos:
+    """One pair of databases, its writers, and the processes that are killed at random moments."""
+
+    banks: Banks
+    folder: Path
+    dice: random.Random
+    server: Postgres | None = None
+    kills: int = 0
+    flips: int = 0
+    offsets: set[int] = field(default_factory=set)
+    books: int = 0
+
+    @property
+    def log(self) -> str:
+        """Where the children tell what went wrong."""
+        return str(self.folder / "log")
+
+    def run(self, kills: int, tell: Callable[[str], None]) -> reckoning.Reckoning:
+        """Until so many kills; what is found wrong ends it early."""
+        while True:
+            self._round(min(_ROUND, 60.0), kills)
+            actors.settle(self.banks)
+            found = reckoning.reckon(self.banks, reckoning.books_in(self.folder))
+            tell(f"kills={self.kills} flips={self.flips} {found}")
+            if not found.clean or self.kills >= kills:
+                return found
+
+    def _round(self, seconds: float, kills: int) -> None:
+        end = time.monotonic() + seconds
+        clerks = [self._clerk(number, seconds) for number in range(CLERKS)]
+        victims = {name: self._start(name) for name in ("relay 1", "relay 2", "backfill", "flip")}
+        watch = self._start("verify")
+        try:
+            while time.monotonic() < end and self.kills < kills:
+                time.sleep(self.dice.uniform(0.0, 0.04))
+                self._strike(victims)
+                self._look_at(watch)
+        finally:
+            for child in (*victims.values(), watch):
+                child.sigcont()
+                child.kill9()
+            for child in clerks:
+                child.wait()
+        bad = [child.name for child in clerks if child.failed]
+        if bad:
+            raise AssertionError(f"{bad} failed, see {self.log}")
+
+    def _strike(self, victims: dict[str, Child]) -> None:
+        """Kill (or freeze, or let go on) one of them, and start it anew."""
+        name = self.dice.choice(list(victims))
+        child = victims[name]
+        if child.alive and self.dice.random() < 0.1:
+            child.sigstop()
+            time.sleep(self.dice.uniform(0.0, 0.2))
+            child.sigcont()
+            return
+        if child.alive:
+            child.kill9()
+            self.kills += 1
+        elif child.failed:
+            raise AssertionError(f"{name} failed by itself, see {self.log}")
+        elif name == "flip":
+            self.flips += 1
+        victims[name] = self._start(name)
+
+    def _look_at(self, watch: Child) -> None:
+        """The follower is one moment of the authority, whenever it is looked at; verify never cries wolf."""
+        if not watch.alive and watch.failed:
+            raise AssertionError(f"verify failed, see {self.log}")
+
+    def _clerk(self, number: int, seconds: float) -> Child:
+        self.books += 1
+        book = self.folder / f"book-{self.books:05d}.jsonl"
+        who = self.books * 100 + number
+        return spawn("clerk", lambda: actors.clerk(self.banks, who, ACCOUNTS, book, seconds), self.log)
+
+    def _start(self, name: str) -> Child:
+        return spawn(name, lambda: self._work(name), self.log)
+
+    def _work(self, name: str) -> None:
+        if name == "flip":
+            actors.flip_or_recover(self.banks)
+        elif name == "backfill":
+            actors.fill_again(self.banks)
+        elif name == "verify":
+            actors.look(self.banks)
+        else:
+            actors.relay(self.banks)
+
+
+def prepare(banks: Banks) -> None:
+    """Accounts, capture, and everything filled once."""
+    actors.open_accounts(banks, range(1, ACCOUNTS + 1))
+    with sessions(actors.pair_of(banks), "prepare") as both:
+        install(both)
+    actors.fill(banks)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m tests.sync.chaos")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--engine", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    given = parser.parse_args(arguments)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="strangler-chaos-")))
+        server = stack.enter_context(Postgres()) if given.engine == "postgres" else None
+        banks = open_banks(given.engine, folder, server.database if server else None)
+        prepare(banks)
+        print(f"engine={given.engine} seed={given.seed}", flush=True)
+        chaos = Chaos(banks, folder, random.Random(given.seed), server)
+        found = chaos.run(given.kills, lambda line: print(line, flush=True))
+        if not found.clean:
+            for word in ("lost", "doubled", "resurrected", "mismatched"):
+                for each in getattr(found, word)[:20]:
+                    print(f"{word}: {each}")
+        return 0 if found.clean else 1
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(main())
