@@ -1,4 +1,4 @@
-"""Import the monolith's catalog, serve it, or switch the planted faults."""
+"""Create the tables, import the monolith's catalog once, serve it, or switch the planted faults."""
 
 from __future__ import annotations
 
@@ -35,9 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The three commands."""
+    """The four commands."""
     top = argparse.ArgumentParser(prog="python -m extracted.catalog", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="import | run | faults")
+    commands = top.add_subparsers(required=True, metavar="create-schema | import | run | faults")
+    schema = commands.add_parser("create-schema", help="create the tables that are missing")
+    schema.set_defaults(do=do_create_schema)
     one = commands.add_parser("import", help="copy the monolith's catalog into the catalog's own database")
     one.add_argument("--source", metavar="URL", required=True, help="the monolith's database")
     one.add_argument(
@@ -47,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="serve the catalog on the loopback interface")
     run.add_argument("--port", type=int, default=5002, help="0 takes any free port (default: 5002)")
     run.set_defaults(do=do_run)
-    for command in (one, run):
+    for command in (schema, one, run):
         command.add_argument(
             "--database", metavar="URL", default=DATABASE, help=f"the catalog's (default: {DATABASE})"
         )
@@ -67,6 +69,12 @@ def zone(name: str) -> ZoneInfo:
         raise argparse.ArgumentTypeError(
             f"there is no time zone {name!r}; for example Europe/Berlin"
         ) from error
+
+
+def do_create_schema(given: argparse.Namespace) -> None:
+    """Create what is missing."""
+    database.open_or_create(given.database).dispose()
+    print("the tables are there")
 
 
 def do_import(given: argparse.Namespace) -> None:

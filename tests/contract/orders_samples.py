@@ -47,6 +47,11 @@ class Databases:
     orders: str
 
 
+def in_files(folder: Path) -> Databases:
+    """Two SQLite files."""
+    return Databases(f"sqlite:///{folder}/shop.db", f"sqlite:///{folder}/orders.db")
+
+
 def fill(databases: Databases) -> None:
     """Seed the monolith, give its rows to the service, and a block of integers beside them."""
     assert run("legacy_monolith", "seed", "--database", databases.shop, *SIZES).returncode == 0
@@ -75,9 +80,7 @@ def give_ids(database: Database, first: int, last: int) -> None:
     statements = (
         ["CREATE SCHEMA IF NOT EXISTS sf"]
         if database.postgres
-        else [
-            "CREATE TABLE IF NOT EXISTS sf_ids (slice, entity, first, next, last, PRIMARY KEY (slice, entity))"
-        ]
+        else ["CREATE TABLE IF NOT EXISTS sf_ids (slice, entity PRIMARY KEY, first, next, last)"]
     )
     for entity in ("order", "line", "payment", "invoice"):
         if database.postgres:

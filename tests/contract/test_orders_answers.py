@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from extracted.identity import HEADER
-from tests.contract.orders_samples import FIRST, Customer, Databases, Samples, fill, samples
+from tests.contract.orders_samples import FIRST, Customer, Databases, Samples, fill, in_files, samples
 from tools.servers import Postgres
 
 HEADERS = ("content-type", "content-disposition")
@@ -21,7 +21,7 @@ HEADERS = ("content-type", "content-disposition")
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samples]:
     folder = tmp_path_factory.mktemp("orders")
     if request.param == "sqlite":
-        yield from filled(Databases(f"sqlite:///{folder}/shop.db", f"sqlite:///{folder}/orders.db"), folder)
+        yield from filled(in_files(folder), folder)
         return
     with Postgres() as server:
         yield from filled(Databases(server.database(), server.database()), folder)
