@@ -9,10 +9,12 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
+from sqlalchemy import make_url
 
 from sync.core import flip as core
 from sync.core.flip import Goal, Step
@@ -21,7 +23,7 @@ from sync.errors import Busy, Overtaken
 from sync.ports import Pair
 from sync.relay import Sessions, sessions
 from sync.rounds import Work, run_round
-from tests.contract.side_databases import BANK, SPEC, Bank, Banks, legacy_id, service_id
+from tests.contract.side_databases import BANK, SPEC, Bank, Banks, PostgresApplication, legacy_id, service_id
 
 # What a database answers to who may not write, or not now.
 REFUSED = (psycopg.Error, sqlite3.Error)
@@ -34,10 +36,11 @@ _STATE = """SELECT a.id, a.email, a.balance, d.note FROM accounts a
 class Hand:
     """One connection to one side that is used a step at a time, as the application or as the owner."""
 
-    def __init__(self, bank: Bank, *, owner: bool = False) -> None:
-        """In autocommit: BEGIN and COMMIT are steps."""
+    def __init__(self, bank: Bank, *, owner: bool = False, login: str = "") -> None:
+        """In autocommit: BEGIN and COMMIT are steps. `login`: a role of PostgreSQL's."""
         self.bank = bank
-        self.connection = (bank.administrator if owner else bank.application).connect()
+        who = bank.administrator if owner else bank.application
+        self.connection = (PostgresApplication(login_url(bank, login)) if login else who).connect()
 
     def do(self, statement: str, *values: Any) -> list[Any]:
         """One step; `?` for values."""
@@ -52,6 +55,11 @@ class Hand:
 
     def __exit__(self, *_: object) -> None:
         self.connection.close()
+
+
+def login_url(bank: Bank, login: str) -> str:
+    """The address of a bank on PostgreSQL, for this role."""
+    return make_url(bank.url).set(username=login).render_as_string(hide_password=False)
 
 
 def outbox(bank: Bank) -> str:
@@ -231,17 +239,17 @@ def unless_busy(do: Callable[[], object]) -> bool:
     return True
 
 
-def waits_for_a_lock(hand: Hand, others: psycopg.Connection[Any], within: float = 10.0) -> bool:
-    """Whether the other connection's statement comes to wait for a lock (False: it ended before)."""
-    pid, end = others.info.backend_pid, time.monotonic() + within
-    while time.monotonic() < end:
-        [(state, wait)] = hand.do("SELECT state, wait_event_type FROM pg_stat_activity WHERE pid = ?", pid)
-        if (state, wait) == ("active", "Lock"):
-            return True
-        if state != "active":
+def ends_or_waits(hand: Hand, other: Hand, statement: Future[Any], within: float = 20.0) -> bool:
+    """Look from `hand` until the other's statement has ended (True) or waits for a lock (False)."""
+    pid, end = other.connection.info.backend_pid, time.monotonic() + within
+    while not statement.done():
+        if hand.do("SELECT state, wait_event_type FROM pg_stat_activity WHERE pid = ?", pid) == [
+            ("active", "Lock")
+        ]:
             return False
+        assert time.monotonic() < end, f"backend {pid} neither ends nor waits"
         time.sleep(0.002)
-    raise AssertionError(f"backend {pid} neither ends nor waits for a lock")
+    return True
 
 
 @contextmanager

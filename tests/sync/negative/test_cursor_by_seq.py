@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.side_databases import Banks
-from tests.sync.world import Hand, Ours, StateRelay, apart, outbox, put
+from tests.sync.world import Hand, Ours, StateRelay, apart, put
 from tests.sync.world import account_of as state
 
 TEMPTING = "relay by a cursor `seq > last`"
@@ -21,9 +21,7 @@ class Cursor(StateRelay):
     last = 0
 
     def look(self) -> None:
-        asked = (
-            f"SELECT seq, pk FROM {outbox(self.banks.legacy)} WHERE tbl = 'accounts' AND seq > ? ORDER BY seq"
-        )
+        asked = "SELECT seq, pk FROM sf.outbox WHERE tbl = 'accounts' AND seq > ? ORDER BY seq"
         with Hand(self.banks.legacy, owner=True) as hand:
             for seq, key in hand.do(asked, self.last):
                 number = int(key.strip("[]"))

@@ -1,4 +1,4 @@
-"""Events in the order of (xid, seq), below every running transaction: none is lost, but order is not that order."""
+"""Events in the order of (xid, seq), below every running transaction: none is lost, their order is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ END $$;
 CREATE TRIGGER note AFTER UPDATE ON accounts FOR EACH ROW EXECUTE FUNCTION note();
 """
 NEXT = """SELECT xid::text, seq, number, email, balance FROM events
-    WHERE (xid, seq) > (?::text::xid8, ?) AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid, seq"""
+    WHERE (xid, seq) > (?::text::xid8, ?) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY xid, seq"""
 
 pytestmark = pytest.mark.services
 

@@ -10,15 +10,15 @@ from tests.contract.side_databases import Banks
 from tests.sync.world import Hand, Ours, StateRelay, account_of, apart, put, unless_busy
 
 TEMPTING = "`SKIP LOCKED` with two workers"
-LOSES = "5 of 5 accounts end with the older of two values, though every key was read anew"
+LOSES = "2 of 2 accounts end with the older of two values, though every key was read anew"
 TAKE = "SELECT seq, pk FROM sf.outbox WHERE tbl = 'accounts' ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED"
-ACCOUNTS = (1, 2, 3, 4, 5)
+ACCOUNTS = (1, 2)
 
 pytestmark = pytest.mark.services
 
 
 class TwoWorkers(StateRelay):
-    """Each takes the oldest mark that nobody holds, reads the row as it is now, applies it, deletes the mark."""
+    """Each takes the oldest mark that nobody holds, reads its row as it is now, applies, deletes."""
 
     def first_while(self, second: Callable[[], None]) -> None:
         """The first reads its row, the second does all of its work, the first applies."""
@@ -51,20 +51,17 @@ class TwoRelays(Ours):
 
 
 @pytest.mark.parametrize(
-    ("way", "wrong", "numbers"),
-    [
-        pytest.param(TwoWorkers, set(ACCOUNTS), ACCOUNTS, id="tempting"),
-        pytest.param(TwoRelays, set(), ACCOUNTS[:1], id="ours"),  # one: it waits two seconds for the lease
-    ],
+    ("way", "wrong"),
+    [pytest.param(TwoWorkers, set(ACCOUNTS), id="tempting"), pytest.param(TwoRelays, set(), id="ours")],
 )
 def test_two_workers_apply_two_values_of_one_row_the_wrong_way_round(
-    postgres_banks: Banks, way: type[TwoWorkers | TwoRelays], wrong: set[int], numbers: tuple[int, ...]
+    postgres_banks: Banks, way: type[TwoWorkers | TwoRelays], wrong: set[int]
 ) -> None:
     legacy = postgres_banks.legacy
-    for number in numbers:
+    for number in ACCOUNTS:
         legacy.write("INSERT INTO accounts (id, email, balance) VALUES (?, ?, 0)", number, f"{number}@x")
     relay = way(postgres_banks)
-    for number in numbers:
+    for number in ACCOUNTS:
         legacy.write("UPDATE accounts SET balance = 1 WHERE id = ?", number)
 
         def second(number: int = number) -> None:

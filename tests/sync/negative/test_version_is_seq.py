@@ -1,4 +1,4 @@
-"""One version a follower's row, taken from seq: with two source rows the older number may bring the newer truth."""
+"""One version a follower's row, taken from seq: the older number may bring the newer truth."""
 
 from __future__ import annotations
 
