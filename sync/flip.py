@@ -133,7 +133,7 @@ def _announced(one: Procedure, attempt: Attempt, announcer: Announcer, checked: 
     except BaseException:
         # Ctrl-C, or an error of ours: nobody must be left without a side to write to.
         with contextlib.suppress(SyncError):
-            abort(one, attempt, "interrupted")
+            take_back(one, attempt, "interrupted")
         tell(one, announcer)
         raise
     here = tell(one, announcer)
@@ -175,12 +175,12 @@ def _flip(one: Procedure, attempt: Attempt) -> tuple[Decision, str]:
             f"{one.name}: {error}; nothing has been changed. Next: end what is in the way, then flip again"
         ) from error
     except NEEDS_ABORT as error:
-        return abort(one, attempt, str(error)), str(error)
+        return take_back(one, attempt, str(error)), str(error)
     except Away as error:
         raise Refused(f"{error}; {_half_done(one.name)}") from error
 
 
-def abort(one: Procedure, attempt: Attempt | None, problem: str) -> Decision:
+def take_back(one: Procedure, attempt: Attempt | None, problem: str) -> Decision:
     """Take back what is half done; Refused with the cure when a database is away for too long."""
     try:
         return one.run(Goal.ABORT, attempt)

@@ -9,7 +9,7 @@ from sync.core.authority import Situation, broken, mend, place
 from sync.core.flip import Attempt, Goal, Step, half_done, swap_of
 from sync.core.rounds import Named
 from sync.errors import Overtaken, Refused, SliceStopped
-from sync.flip import Announcer, Flipped, Nobody, abort, mend_fences, outcome, tell
+from sync.flip import Announcer, Flipped, Nobody, mend_fences, outcome, take_back, tell
 from sync.procedure import NEEDS_ABORT, Away, Patience, Procedure
 from sync.relay import Sessions
 
@@ -47,7 +47,7 @@ def recover(
     mend_fences(both)
     aborting = goal is Goal.ABORT or here.situation in (Situation.STEADY, Situation.ABORTING)
     try:
-        decision = abort(one, None, "") if goal is Goal.ABORT else one.run(goal)
+        decision = take_back(one, None, "") if goal is Goal.ABORT else one.run(goal)
     except NEEDS_ABORT as error:
         raise Refused(
             f"{error}; so the flip cannot be brought to its end. Next: strangler flip {one.name} --abort"
@@ -55,6 +55,18 @@ def recover(
     except Away as error:
         raise Refused(f"{error}; try again when both databases answer") from error
     return outcome(one, here.authority if aborting else here.follower, decision, tell(one, announcer))
+
+
+def resume(
+    both: Sessions, announcer: Announcer | None = None, *, accepted: Collection[Named] = ()
+) -> Flipped:
+    """Bring what is half done to its end."""
+    return recover(both, Goal.RESUME, announcer, accepted=accepted)
+
+
+def abort(both: Sessions, announcer: Announcer | None = None, *, accepted: Collection[Named] = ()) -> Flipped:
+    """Take back what is half done."""
+    return recover(both, Goal.ABORT, announcer, accepted=accepted)
 
 
 def end_the_past(both: Sessions) -> None:
@@ -73,5 +85,5 @@ def new_epoch(both: Sessions, announcer: Announcer | None = None) -> Flipped:
     close = swap_of(Step.CLOSE, here, standing)
     if not both.on(close.side).swap(one.name, close.expected, close.new, one.patience.drain):
         raise Overtaken(f"{one.name}: somebody else flips it just now; look again")
-    decision = abort(one, Attempt(here.authority, here.epoch), "a new epoch was begun")
+    decision = take_back(one, Attempt(here.authority, here.epoch), "a new epoch was begun")
     return outcome(one, here.authority, decision, tell(one, announcer or Nobody()))
