@@ -13,7 +13,7 @@ from desk.cli.verify import spelled
 from desk.errors import Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from migration.announce import LedgerAnnouncer
     from migration.core.plan import Plan
@@ -89,12 +89,11 @@ def _flip(
 
 def _end(plan: Plan, name: str, goal: str, accepted: tuple[str, ...], reason: str, as_json: bool) -> int:
     from desk.slices import opened
-    from sync import recover
+    from sync.core.flip import Goal
+    from sync.recover import recover
 
-    run: Callable[..., Flipped] = recover.resume if goal == "resume" else recover.abort
     with opened(plan, name) as both, _announcer(plan, name, reason) as announcer:
-        more = {"accepted": _accepted(both, accepted)} if accepted else {}
-        done = run(both, announcer, **more)
+        done = recover(both, Goal(goal), announcer, accepted=_accepted(both, accepted))
     return _tell(name, done, None, as_json)
 
 
