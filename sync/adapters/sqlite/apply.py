@@ -6,7 +6,7 @@ Prepared before the lock is taken: the file has one write lock, and the applicat
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +15,11 @@ from sync.adapters.sqlite.part import Part
 from sync.adapters.sqlite.references import broken
 from sync.adapters.sqlite.snapshot import existing_keys
 from sync.adapters.sqlite.tables import Table
-from sync.core.values import Change, Key, Row
+from sync.core.values import Change, Key
 from sync.errors import CannotApply
 
 Problems = dict[tuple[str, tuple[object, ...]], str]
-_DATA = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeEncodeError)
+DATA = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeEncodeError)
 
 
 @dataclass(slots=True)
@@ -80,21 +80,20 @@ class Work:
             writes.append((table, names, table.encode(row, names)))
         return writes
 
-    def run(self) -> None:
-        """Write it all, inside the caller's transaction; CannotApply leaves the tables as they were."""
-        connection = self._part.raw
-        connection.execute("SAVEPOINT rows")
+    def at_once(self) -> bool:
+        """Write it all inside the caller's transaction; False when the database refused some of it."""
         try:
             for batch in self.batches:
                 self._all(batch)
-        except _DATA:
-            connection.execute("ROLLBACK TO rows")
-            self._carefully()
-        problems = broken(connection, self.batches)
+        except DATA:
+            return False
+        self._check_references()
+        return True
+
+    def _check_references(self) -> None:
+        problems = broken(self._part.raw, self.batches)
         if problems:
-            connection.execute("ROLLBACK TO rows")
             raise CannotApply(problems)
-        connection.execute("RELEASE rows")
 
     def _all(self, batch: Batch) -> None:
         connection, table = self._part.raw, batch.table
@@ -117,8 +116,8 @@ class Work:
         key = [values[batch.names.index(name)] for name in table.spec.key]
         return table.update(batch.names), [*values, *key]
 
-    def _carefully(self) -> None:
-        """Again with the unique values out of the way (two rows may swap them), row by row: who is it?"""
+    def carefully(self) -> None:
+        """Row by row, unique values out of the way first (two rows may swap them); CannotApply says whose."""
         connection = self._part.raw
         for table, keys in self._touched().values():
             park(connection, table, keys)
@@ -128,13 +127,13 @@ class Work:
             for key, values in zip(batch.keys, batch.values, strict=True):
                 try:
                     connection.execute(*self._statement(batch, values, key in there))
-                except _DATA as error:
+                except DATA as error:
                     problems.setdefault((batch.entity, key), self._why(batch, values, error))
                     if not connection.in_transaction:  # a trigger said RAISE(ROLLBACK)
                         raise CannotApply(problems) from error
         if problems:
-            connection.execute("ROLLBACK TO rows")
             raise CannotApply(problems)
+        self._check_references()
 
     def _why(self, batch: Batch, values: Sequence[Any], error: Exception) -> str:
         says = f"{batch.table.spec.name}: {error}"
@@ -146,11 +145,3 @@ class Work:
         for batch in self.batches:
             found.setdefault(batch.table.spec.name, (batch.table, []))[1].extend(batch.keys)
         return found
-
-
-def rows_of(changes: Sequence[Change]) -> Iterator[tuple[str, Row]]:
-    """Each row that the changes write, with its table's name."""
-    for change in changes:
-        for name, row in (change.rows or {}).items():
-            if row is not None:
-                yield name, row

@@ -177,12 +177,21 @@ def _whole(value: Decimal) -> int:
     return int(value)
 
 
+def _exact(value: Decimal) -> int | float:
+    """The number that NUMERIC affinity would make of it, if it keeps every digit (datatype3.html §3)."""
+    if value == value.to_integral_value() and _SMALLEST <= value <= _GREATEST:
+        return int(value)
+    number = float(value)
+    if Decimal(repr(number)) != value:
+        raise ValueError(f"{value} has more digits than SQLite keeps")
+    return number
+
+
 _ENCODERS: dict[str, dict[type, Encoder]] = {
     "boolean": {bool: int},
     "integer": {bool: int, Decimal: _whole},
     "real": {bool: int, Decimal: float},
-    # As text: NUMERIC affinity stores a number where none of its digits gets lost, else the text.
-    "numeric": {bool: int, Decimal: str},
+    "numeric": {bool: int, Decimal: _exact},
     "uuid": {uuid.UUID: lambda value: value.hex},
     "text": {uuid.UUID: str, Decimal: str, time: time.isoformat},
     "datetime": {datetime: _spell_datetime},

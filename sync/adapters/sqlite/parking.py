@@ -17,14 +17,14 @@ from sync.core.values import Key
 
 def park(connection: sqlite3.Connection, table: Table, keys: Collection[Key]) -> None:
     """Give the rows of these keys unique values that nobody else has, wherever the table lets us."""
-    columns = {name for unique in table.shape.uniques if (name := _parked_column(table, unique))}
-    put = ", ".join(f"{quoted(name)} = {_nobodys(table, name)}" for name in sorted(columns))
-    if not put:
-        return
     where = " AND ".join(f"{quoted(name)} = ?" for name in table.spec.key)
-    for key in keys:
-        with suppress(sqlite3.IntegrityError):  # a CHECK forbids it: then this row cannot take part in a swap
-            connection.execute(f"UPDATE {table.name} SET {put} WHERE {where}", table.stored_key(key))
+    for name in sorted({name for unique in table.shape.uniques if (name := _parked_column(table, unique))}):
+        sql = f"UPDATE {table.name} SET {quoted(name)} = {_nobodys(table, name)} WHERE {where}"
+        for key in keys:
+            with suppress(
+                sqlite3.IntegrityError
+            ):  # a CHECK forbids it: this value cannot take part in a swap
+                connection.execute(sql, table.stored_key(key))
 
 
 def _parked_column(table: Table, unique: Sequence[str]) -> str | None:

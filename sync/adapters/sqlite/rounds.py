@@ -12,7 +12,7 @@ from sync.adapters.sqlite.log import Log
 from sync.adapters.sqlite.snapshot import SqliteSnapshot, existing_keys, read_rows
 from sync.core import keys as key_texts
 from sync.core.values import Applied, Change, Held, Key, Rows
-from sync.errors import Overtaken, SliceStopped
+from sync.errors import CannotApply, Overtaken, SliceStopped
 from sync.ports import Settled
 
 _APPLIED = """INSERT OR REPLACE INTO sf_applied (slice, entity, key, peer_key, epoch, round, deleted)
@@ -93,21 +93,34 @@ class SqliteRound:
         applied = self._applied_rows(changes, settled.round)
         log = Log(session, self._slice, self._epoch, settled.round)
         lines = log.lines(changes) if settled.log else []
-        if not session.raw.in_transaction:
-            session.begin()
-            self._still_first()
-        with session.errors:
-            session.raw.execute("SAVEPOINT round")
-            session.raw.execute("UPDATE sf_round SET mark = 1 WHERE slice = ?", (self._slice,))
-            try:
-                work.run()
-            except BaseException:
-                if session.raw.in_transaction:
-                    session.raw.execute("ROLLBACK TO round")
-                raise
+        try:
+            with session.errors:
+                self._enter()
+                if not work.at_once():
+                    self._back()
+                    self._enter()
+                    work.carefully()
+        except CannotApply:
+            self._back()
+            raise
         session.many(_APPLIED, applied)
         log.append(lines)
         self._settle(settled)
+
+    def _enter(self) -> None:
+        """Take the lock, if we have it not yet, and open the fence for this transaction."""
+        session = self._session
+        if not session.raw.in_transaction:
+            session.begin()
+            self._still_first()
+        session.run("SAVEPOINT round")
+        session.run("UPDATE sf_round SET mark = 1 WHERE slice = ?", (self._slice,))
+
+    def _back(self) -> None:
+        """To where `_enter` began; a trigger's RAISE(ROLLBACK) has done more than that already."""
+        if self._session.raw.in_transaction:
+            self._session.run("ROLLBACK TO round")
+            self._session.run("RELEASE round")
 
     def _still_first(self) -> None:
         session = self._session
