@@ -7,7 +7,7 @@ PYTEST   := $(BIN)/python -m pytest
 THREE    := -n 3
 # T chooses tests: make test T="tests/unit -k stages"
 .DEFAULT_GOAL := help
-.PHONY: help install up test services test-services check format compiled bench bench-facade fuzz docs lock clean
+.PHONY: help install up test services test-services check format compiled bench bench-facade chaos fuzz docs lock clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-15s %s\n", $$1, $$2 }'
@@ -54,6 +54,11 @@ bench: bench-facade ## Measure everything (QUICK=1: some minutes)
 
 bench-facade: install ## What a request costs beside nginx and Envoy, into bench/results (QUICK=1: under five minutes)
 	$(BIN)/python -m bench.facade $(if $(QUICK),--quick) $(if $(KEPT),--kept $(KEPT)) $(if $(WORKERS),--workers $(WORKERS))
+
+chaos: services ## Kill processes and servers under load (KILLS=1000 on each engine), then all of the crash matrix
+	$(BIN)/python -m tests.sync.chaos --kills $(or $(KILLS),1000)
+	$(BIN)/python -m tests.sync.chaos --kills $(or $(KILLS),1000) --engine postgres
+	MATRIX=all $(PYTEST) -q -m services tests/sync/test_crash_matrix.py
 
 fuzz: install ## Throw changed HTTP at the facade's parsers (MINUTES=10), guided by coverage where there is atheris
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)

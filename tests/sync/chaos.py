@@ -77,8 +77,15 @@ class Chaos:
             raise AssertionError(f"{bad} failed, see {self.log}")
 
     def _strike(self, victims: dict[str, Child]) -> None:
-        """Kill (or freeze, or let go on) one of them, and start it anew."""
-        name = self.dice.choice(list(victims))
+        """Kill (or freeze, or let go on) one of them, and start it anew; now and then the database server."""
+        if self.server is not None and self.dice.random() < 0.03:
+            self.server.kill9()
+            self.kills += 1
+            time.sleep(self.dice.uniform(0.0, 0.2))
+            self.server.restart()
+            return
+        # A flip takes half a second: killed as often as the others, none would ever come to its end.
+        [name] = self.dice.choices(list(victims), [6, 6, 6, 1])
         child = victims[name]
         if child.alive and self.dice.random() < 0.1:
             child.sigstop()
