@@ -54,6 +54,12 @@ name = "cart"
 match = "GET /api/carts/mine"
 service = "carts"
 [[slices.orders.routes]]
+name = "list"
+match = "GET /api/orders"
+[[slices.orders.routes]]
+name = "checkout"
+match = "GET /checkout"
+[[slices.orders.routes]]
 name = "canary"
 match = "GET /api/me"
 """
@@ -198,7 +204,8 @@ def world(directory: Path, identity: str, **environment: str) -> Iterator[World]
     front: Running | None = None
     try:
         shop.start(**environment)
-        front = start_world_facade(directory, shop, orders, carts, identity)
+        ports = free_port(), free_port()
+        front = start_world_facade(directory, shop.url, orders.url, carts.url, identity, ports)
         for service in (orders, carts):
             keys = Keys(f"http://127.0.0.1:{front.admin_port}/jwks.json")
             service.verifier = Verifier(service.name, keys)
@@ -217,11 +224,10 @@ def world(directory: Path, identity: str, **environment: str) -> Iterator[World]
 
 
 def start_world_facade(
-    directory: Path, shop: Shop, orders: Service, carts: Service, identity: str
+    directory: Path, shop: str, orders: str, carts: str, identity: str, ports: tuple[int, int]
 ) -> Running:
-    """A facade on a plan with this `[identity]`."""
-    ports = free_port(), free_port()
-    values = {"shop": shop.url, "orders": orders.url, "carts": carts.url, "identity": identity}
+    """A facade in front of these URLs, on a plan with this `[identity]`."""
+    values = {"shop": shop, "orders": orders, "carts": carts, "identity": identity}
     text = PLAN.format(**values, port=ports[0], admin_port=ports[1])
     (directory / "plan.toml").write_text(text, "utf-8")
     return start_facade(directory, ports, {"WHOAMI": WORD, "SHOP_SECRET": "change-me"})
