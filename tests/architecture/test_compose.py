@@ -25,7 +25,7 @@ OURS = {name: service for name, service in SERVICES.items() if "build" in servic
 def test_it_has_the_servers_the_samples_and_our_processes() -> None:
     assert set(SERVICES) == {
         *("postgres", "unleash", "prepare"),
-        *("legacy", "catalog", "facade", "shadow", "conductor", "visitors"),
+        *("legacy", "catalog", "orders", "facade", "shadow", "sync", "conductor", "visitors"),
     }
 
 

@@ -105,6 +105,12 @@ class System:
         """The sample's own slice under a head of this test's ports and servers."""
         (self.home / "slices").mkdir(exist_ok=True)
         slice_text = (REPO / "slices" / "catalog.toml").read_text(encoding="utf-8")
+        # A copy here, not kept in step: these stories are of reads alone, without capture and its processes.
+        before, _, rest = slice_text.partition('data = "sync"')
+        slice_text = (
+            f'{before}data = "import"\n\n[[slices.catalog.routes]]'
+            + rest.split("[[slices.catalog.routes]]", 1)[1]
+        )
         if route_lines:
             slice_text = slice_text.replace("mirror = true\n", f"mirror = true\n{route_lines}\n")
         (self.home / "slices" / "catalog.toml").write_text(slice_text, encoding="utf-8")

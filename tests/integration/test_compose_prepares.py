@@ -31,11 +31,12 @@ def test_the_preparation_seeds_copies_and_makes_the_flags_and_may_be_repeated(
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(REPO),
         "STRANGLER_PLAN": str(tmp_path / "plan.compose.toml"),
+        "WHOAMI_SECRET": "of this test",
         "UNLEASH_TOKEN": unleash.client_token,
         "UNLEASH_ADMIN_TOKEN": unleash.admin_token,
         **{
             name: postgres_database()
-            for name in ("LEDGER_URL", "EVIDENCE_URL", "SHOP_DATABASE", "CATALOG_DATABASE")
+            for name in ("LEDGER_URL", "EVIDENCE_URL", "SHOP_DATABASE", "CATALOG_DATABASE", "ORDERS_DATABASE")
         },
     }
 
