@@ -9,9 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from migration.core.plan import Plan
+from migration.core.plan_key import Kind
+from migration.core.plan_keys import TABLES
 from migration.core.template import Template
 
-_SECRET = frozenset({"token", "admin_token", "secret"})
+_SECRET = frozenset(key.name for table in TABLES for key in table.keys if key.kind is Kind.SECRET)
 
 
 def tree(plan: Plan) -> dict[str, Any]:
