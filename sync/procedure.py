@@ -184,40 +184,40 @@ class Procedure:
             self.closed_at = self.clock()  # somebody else closed it: at the latest now
         lane = self.both.lane(Direction(here.authority, here.epoch, True), self.step)
         self.step("flip.drain")
-        changed = self._look(lane)
+        intended = here.situation is not Situation.CLOSED
+        changed = self._look(lane, here.follower if intended else here.authority)
         while lane.authority.has_pending(self.name, acked(lane)):
             if not self._round(lane) and self.both.standing() != standing:
                 return False
             self._too_late()
         self.step("flip.drained")
         self._check_held(lane)
-        if here.situation is Situation.CLOSED:
+        if not intended:
             self._before_intent(here, lane, changed)
         return True
 
-    def _look(self, lane: Lane) -> Collection[Named]:
-        """Fences and stamps of both closed sides; the keys that were pending when writers were shut out."""
-        for side in Side:
-            session = self.both.on(side)
-            if session.fence_open(self.name):
-                session.mend_fence(self.name)
-            if session.fence_open(self.name):
-                raise GaveUp(
-                    f"{self.name}: the {side} side is closed by its row, and its triggers would let writers "
-                    f"pass; run `strangler capture install {self.name}`"
-                )
-        with lane.follower.snapshot(self.name) as view:
-            self._check_stamp(lane.source.other, view.stamp.whole)
-        with lane.authority.snapshot(self.name) as view:
-            self._check_stamp(lane.source, view.stamp.whole)
-            return core.marked(lane.spec, lane.source, list(view.pending(acked(lane), FEW + 1)))
+    def _look(self, lane: Lane, side: Side) -> Collection[Named]:
+        """Fence and stamp: of the authority before it is drained, of the follower before it opens.
 
-    def _check_stamp(self, side: Side, whole: bool) -> None:
-        if not whole:
+        The keys that were pending on the authority when its writers were shut out.
+        """
+        session = self.both.on(side)
+        if session.fence_open(self.name):
+            session.mend_fence(self.name)
+        if session.fence_open(self.name):
             raise GaveUp(
-                f"{self.name}: tables or triggers of the {side} side changed since capture was installed (a "
-                f"migration ran?); look at them, then `strangler capture install {self.name}`"
+                f"{self.name}: the {side} side is closed by its row, but its triggers let writers pass; run "
+                f"`strangler capture install {self.name}`"
             )
+        with session.snapshot(self.name) as view:
+            if not view.stamp.whole:
+                raise GaveUp(
+                    f"{self.name}: tables or triggers of the {side} side changed since capture was installed "
+                    f"(a migration ran?); look at them, then `strangler capture install {self.name}`"
+                )
+            if side is not lane.source:
+                return ()
+            return core.marked(lane.spec, lane.source, list(view.pending(acked(lane), FEW + 1)))
 
     def _round(self, lane: Lane) -> bool:
         """One round of our own; False when somebody else was in the way."""

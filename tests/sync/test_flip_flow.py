@@ -15,7 +15,7 @@ from sync import capture
 from sync.backfill import backfill
 from sync.core.values import Held, Rows, Side
 from sync.errors import Refused
-from sync.flip import Nobody, Patience, flip
+from sync.flip import Nobody, Patience, flip, top_up
 from sync.ports import Mismatch, Settled
 from sync.recover import new_epoch
 from sync.relay import Sessions, sessions
@@ -113,10 +113,13 @@ def test_a_flip_to_where_the_authority_is_does_nothing(both: Sessions) -> None:
 
 def test_the_service_gets_integers_that_legacy_will_never_draw(banks: Banks, both: Sessions) -> None:
     flip(both, Side.EXTRACTED)
+    assert both.on(Side.EXTRACTED).ids_left(BANK, "account") == 2_500
+    assert top_up(both).keys() == {"account", "transfer"}
     assert both.on(Side.EXTRACTED).ids_left(BANK, "account") == 10_000
+    assert top_up(both) == {}
     flip(both, Side.LEGACY)
     banks.legacy.write("INSERT INTO accounts (email, balance) VALUES ('new@x', 1)")
-    assert banks.legacy.read("SELECT max(id) FROM accounts")[0][0] > 10_000
+    assert banks.legacy.read("SELECT max(id) FROM accounts")[0][0] > 12_500
 
 
 # -- what is refused ------------------------------------------------------------------------------------
