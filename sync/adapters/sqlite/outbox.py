@@ -74,6 +74,7 @@ class Outbox(Part):
         """Connect."""
         super().__init__(path, side, specs, holder)
         self._trims: dict[str, Trim] = {}
+        self._without: dict[str, tuple[int, int]] = {}  # between which numbers a slice has no marks
 
     def acknowledge(self, slice_name: str, marks: Sequence[Mark], round_number: int, upto: int) -> None:
         """Nothing is written for one round; a chunk is taken out when it is time and the lock is free."""
@@ -133,8 +134,17 @@ class Outbox(Part):
         return self.table(slice_name, table).spelled(key)
 
     def has_pending(self, slice_name: str, after_seq: int) -> bool:
-        """One look at the end of the outbox."""
-        return bool(self.one(_ANY, (slice_name, after_seq))[0])
+        """One look at the end of the outbox. What belongs to other slices is not looked through twice.
+
+        One writer holds the file, so rows are committed in the order of their numbers: none comes in below.
+        """
+        last = self.one("SELECT coalesce(max(seq), 0) FROM sf_outbox")[0]
+        since, upto = self._without.get(slice_name, (0, 0))
+        start = upto if since <= after_seq <= upto <= last else after_seq
+        found = bool(self.one(_ANY, (slice_name, start))[0])
+        if not found:
+            self._without[slice_name] = (after_seq, last)
+        return found
 
     def pending(self, slice_name: str, after_seq: int) -> tuple[int, float | None]:
         """How many, and the age of the oldest."""

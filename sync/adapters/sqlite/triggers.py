@@ -165,6 +165,20 @@ def names(connection: sqlite3.Connection, slice_name: str) -> list[str]:
     return [name for (name,) in found if name.startswith(f"sf_{slice_name}.")]
 
 
+def unseen(connection: sqlite3.Connection, of: Captured) -> bool:
+    """Whether a capture trigger is not there: what was written to the table left no mark."""
+    there = names(connection, of.slice)
+    return any(f"sf_{of.slice}.{of.table}.{event}" not in there for event in EVENTS)
+
+
+def mark_all(of: Captured) -> str:
+    """Put every key that the table has into the outbox."""
+    return (
+        f"INSERT INTO sf_outbox (slice, tbl, pk, writer) SELECT {_values(of, 't')}, 'strangler' "
+        f"FROM {quoted(of.table)} AS t"
+    )
+
+
 def standing(connection: sqlite3.Connection, wanted: Iterable[tuple[str, str]]) -> Sequence[str]:
     """The names of those triggers that are missing or not as wanted."""
     there = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall())
