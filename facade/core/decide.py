@@ -195,11 +195,15 @@ def hidden_form(parts: Iterable[str]) -> list[str]:
     return [part.partition(";")[0].lower() for part in parts]
 
 
+def _is_hidden(parts: tuple[str, ...], hidden: list[str]) -> bool:
+    return len(parts) == len(hidden) and hidden_form(parts) == hidden
+
+
 def decide(now: Snapshot, asked: Asked, day: str) -> Decision:
     """Decide; `day` salts the mirrored share. Refused: 400 ambiguous, 403 unsafe shadow, 404 internal."""
     if asked.shadow and not asked.safe:
         raise refuse(403, "unsafe_shadow", "A shadow call may not change anything, and this one would.")
-    if now.hidden is not None and hidden_form(asked.target.merged) == now.hidden:
+    if now.hidden is not None and _is_hidden(asked.target.merged, now.hidden):
         raise refuse(404, "not_found", "There is nothing here.")
     route = _route(now, asked)
     if route is None:
