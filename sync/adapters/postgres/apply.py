@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import psycopg
 
 from sync.adapters.postgres import writing
+from sync.adapters.postgres.coding import array_of
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.tables import ForeignLink, Table, Tables
 from sync.core import keys as key_texts
@@ -123,15 +124,11 @@ class Work:
                 writing.put(self._link, table, rows)
 
     def _remember(self, changes: Sequence[Change]) -> None:
-        entities = [each.entity for each in changes]
-        keys = [key_texts.text(each.key) for each in changes]
-        peers = [key_texts.text(each.peer_key) for each in changes]
-        deleted = [each.rows is None for each in changes]
-        slice_name = self._tables.spec.name
-        self._link.raw(_FORGET, (entities, keys, peers, slice_name))
-        self._link.raw(_REMEMBER, (slice_name, *self._version, entities, keys, peers, deleted))
+        deleted = array_of(["f" if each.rows else "t" for each in changes])
+        self._link.raw(_REMEMBER, (self._tables.spec.name, *self._version, *_named(changes), deleted))
 
     def _park(self, changes: Sequence[Change]) -> None:
+        self._link.raw(_FORGET, (*_named(changes), self._tables.spec.name))
         for entity, group in itertools.groupby(changes, lambda each: each.entity):
             keys = [each.key for each in group]
             for table in self._tables.of(entity):
@@ -176,6 +173,15 @@ class Work:
                     ForeignLink(table.oid, table.name, (column,), root.oid, root.name, root.spec.key)
                 )
         return found
+
+
+def _named(changes: Sequence[Change]) -> tuple[str, str, str]:
+    """Entities, keys and peers' keys, an array each."""
+    return (
+        array_of([each.entity for each in changes]),
+        array_of([key_texts.text(each.key) for each in changes]),
+        array_of([key_texts.text(each.peer_key) for each in changes]),
+    )
 
 
 def _of_the_row(error: psycopg.Error) -> bool:

@@ -93,15 +93,20 @@ def _without_nul(text: str) -> str:
 
 
 def _array(values: Iterable[Value], type_name: str) -> str:
-    def item(value: Value) -> str:
-        if isinstance(value, list | tuple):
-            return _array(value, type_name)
-        text = encoded(value, type_name)
-        if text is None:
-            return "NULL"
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """An array's own literal; nested arrays are braces without quotes."""
+    items = list(values)
+    if any(isinstance(each, list | tuple) for each in items):
+        return "{" + ",".join(_array(each, type_name) for each in items) + "}"
+    return array_of(encoded(each, type_name) for each in items)
 
-    return "{" + ",".join(map(item, values)) + "}"
+
+def array_of(texts: Iterable[str | None]) -> str:
+    """The texts as one `text[]`; several times faster than the driver's own list, which is most of a round."""
+    items = [
+        "NULL" if text is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        for text in texts
+    ]
+    return "{" + ",".join(items) + "}"
 
 
 def digits_as_uuid(value: Value) -> Value:

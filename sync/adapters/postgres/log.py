@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterable
 
+from sync.adapters.postgres.coding import array_of
 from sync.adapters.postgres.tables import Tables
 from sync.core import keys as key_texts
 from sync.core.values import Change, Entity, Rows, Side, Value
@@ -29,7 +30,7 @@ def _said(rows: Rows | None, entity: Entity | None) -> str | None:
     return json.dumps(rows, ensure_ascii=False, default=_plain).replace("\\u0000", "�")
 
 
-def entries(tables: Tables, changes: Iterable[Change]) -> tuple[list[list[str | None]], int]:
+def entries(tables: Tables, changes: Iterable[Change]) -> tuple[list[str], int]:
     """Columns entity, key, before, after, and how many lines; a change of nothing has no line."""
     mapped = {each.name: each for each in tables.spec.entities} if tables.side is Side.LEGACY else {}
     lines: list[tuple[str, str, str | None, str | None]] = []
@@ -39,5 +40,4 @@ def entries(tables: Tables, changes: Iterable[Change]) -> tuple[list[list[str | 
         entity = mapped.get(each.entity)
         key = each.peer_key if entity else each.key
         lines.append((each.entity, key_texts.text(key), _said(each.before, entity), _said(each.rows, entity)))
-    columns: list[list[str | None]] = [list(column) for column in zip(*lines, strict=True)]
-    return columns or [[], [], [], []], len(lines)
+    return [array_of(column) for column in zip(*lines, strict=True)], len(lines)

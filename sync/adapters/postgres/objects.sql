@@ -6,10 +6,11 @@ CREATE TABLE IF NOT EXISTS sf.outbox (
     deleted boolean NOT NULL, writer text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (slice, seq)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000);
+-- The keys lead: whoever looks one up must not be planned through all of a slice while statistics are young.
 CREATE TABLE IF NOT EXISTS sf.applied (
     slice text NOT NULL, entity text NOT NULL, key text NOT NULL, peer_key text NOT NULL, epoch bigint NOT NULL,
     round bigint NOT NULL, deleted boolean NOT NULL,
-    PRIMARY KEY (slice, entity, key), UNIQUE (slice, entity, peer_key)
+    PRIMARY KEY (key, entity, slice), UNIQUE (peer_key, entity, slice)
 ) WITH (fillfactor = 80);
 CREATE TABLE IF NOT EXISTS sf.round (
     slice text PRIMARY KEY, epoch bigint NOT NULL DEFAULT 0, round bigint NOT NULL DEFAULT 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sync.adapters.postgres.coding import array_of
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.names import ours
 from sync.adapters.postgres.tables import Table
@@ -13,7 +14,10 @@ from sync.ports import Writer
 # Point deletes of exactly what was read: a range would take marks that committed since with a lower number.
 # The round's number commits with it: a database that lost its tail knows of fewer rounds than its follower.
 _ACKNOWLEDGE = """
-WITH gone AS (DELETE FROM sf.outbox WHERE slice = %(slice)s AND seq = ANY(%(seqs)s) RETURNING tbl, writer, at),
+WITH gone AS (DELETE FROM sf.outbox WHERE ctid = ANY (ARRAY(
+    SELECT o.place FROM unnest(%(seqs)s::bigint[]) AS u(wanted), LATERAL (
+        SELECT ctid AS place FROM sf.outbox WHERE slice = %(slice)s AND seq = u.wanted OFFSET 0) AS o))
+    RETURNING tbl, writer, at),
 wrote AS (INSERT INTO sf.writers AS w (slice, writer, tbl, rows, first, last)
     SELECT %(slice)s, writer, tbl, count(*), min(at), max(at) FROM gone GROUP BY writer, tbl
     ON CONFLICT (slice, writer, tbl) DO UPDATE SET rows = w.rows + excluded.rows,
@@ -29,13 +33,13 @@ GROUP BY writer, tbl ORDER BY 3 DESC, 1, 2"""
 
 def acknowledge(link: Link, slice_name: str, marks: Sequence[Mark], round_number: int, upto: int) -> None:
     """One short transaction."""
-    seqs = [each.seq for each in marks]
+    seqs = array_of([str(each.seq) for each in marks])
     link.run(_ACKNOWLEDGE, {"slice": slice_name, "seqs": seqs, "round": round_number, "upto": upto})
 
 
 def touch(link: Link, slice_name: str, table: Table, keys: Iterable[Key], *, deleted: bool) -> None:
     """Pass the fence as a writer does, and mark the keys."""
-    spelled = [table.mark_text(key) for key in keys]
+    spelled = array_of([table.mark_text(key) for key in keys])
     with link.transaction():
         link.run(f"SELECT sf.{ours('pass', slice_name)}()")
         link.run(

@@ -76,4 +76,4 @@ def _above(table: Table, after: Key | None) -> tuple[str, list[str]]:
     if after is None:
         return "", []
     given = ", ".join(f"%s::text::{table.columns[name].cast}" for name in table.spec.key)
-    return f"WHERE ({_key_columns(table)}) > ({given})", [column[0] for column in table.arrays([after])]
+    return f"WHERE ({_key_columns(table)}) > ({given})", table.texts(after)

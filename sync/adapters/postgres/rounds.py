@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sync.adapters.postgres import kept, reading
 from sync.adapters.postgres.apply import Work
 from sync.adapters.postgres.authority import authority
+from sync.adapters.postgres.coding import array_of
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.log import entries
 from sync.adapters.postgres.names import holder_name, literal
@@ -24,7 +25,10 @@ _LEASE = """SELECT epoch, round, holder, acked_seq, acked_nonce, identity, log_p
 _MARK = """UPDATE sf.round SET epoch = %s, holder = %s, mark = pg_current_xact_id()::text WHERE slice = %s"""
 _SETTLE = """UPDATE sf.round SET round = %s, acked_seq = %s, acked_nonce = %s, identity = %s, log_pos = %s,
     mark = '' WHERE slice = %s"""
-_APPLIED = """SELECT key, peer_key, epoch, round, deleted FROM sf.applied WHERE slice = %s AND entity = %s"""
+# One look into the index for each key: a table that grew since it was last analysed gets no other plan.
+_APPLIED = """SELECT a.key, a.peer_key, a.epoch, a.round, a.deleted FROM unnest(%s::text[]) AS u(wanted), LATERAL (
+    SELECT * FROM sf.applied WHERE slice = %s AND entity = %s AND {column} = u.wanted OFFSET 0) AS a"""
+_BY_PEER, _BY_KEY = (_APPLIED.format(column=each) for each in ("peer_key", "key"))
 LOG_KEEP = 10_000  # positions that stay for a reader who is yet to come, when none has registered
 _TRIM_EVERY = 1_000
 _TRIM = """DELETE FROM sf.log WHERE slice = %(slice)s AND pos <= coalesce(
@@ -34,7 +38,7 @@ _TRIM = """DELETE FROM sf.log WHERE slice = %(slice)s AND pos <= coalesce(
 def applied_of(link: Link, tables: Tables, entity: str, peer_keys: Collection[Key]) -> Mapping[Key, Applied]:
     """What was applied here, by the other side's key."""
     spelled = {key_texts.text(key): key for key in peer_keys}
-    found = link.run(f"{_APPLIED} AND peer_key = ANY(%s)", (tables.spec.name, entity, list(spelled)))
+    found = link.run(_BY_PEER, (array_of(spelled), tables.spec.name, entity))
     return {
         spelled[peer]: Applied(entity, key_texts.parse(key), spelled[peer], *rest)
         for key, peer, *rest in found
@@ -44,7 +48,7 @@ def applied_of(link: Link, tables: Tables, entity: str, peer_keys: Collection[Ke
 def applied_here(link: Link, tables: Tables, entity: str, keys: Collection[Key]) -> Mapping[Key, Applied]:
     """What was applied here, by this side's key."""
     spelled = {key_texts.text(key): key for key in keys}
-    found = link.run(f"{_APPLIED} AND key = ANY(%s)", (tables.spec.name, entity, list(spelled)))
+    found = link.run(_BY_KEY, (array_of(spelled), tables.spec.name, entity))
     return {
         spelled[key]: Applied(entity, spelled[key], key_texts.parse(peer), *rest)
         for key, peer, *rest in found

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from sync.adapters.postgres import reading
+from sync.adapters.postgres.coding import array_of
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.names import holder_name, literal, short
 from sync.adapters.postgres.statements import statements
@@ -71,8 +72,8 @@ class PostgresSnapshot:
         spelled = {self._tables.by_name[table].mark_text(key): key for key in keys}
         found = self._link.run(
             "SELECT pk, bool_or(deleted) FROM sf.outbox WHERE slice = %s AND tbl = %s AND seq > %s"
-            " AND pk = ANY(%s) GROUP BY pk",
-            (self._slice, table, after_seq, list(spelled)),
+            " AND pk = ANY(%s::text[]) GROUP BY pk",
+            (self._slice, table, after_seq, array_of(spelled)),
         )
         return {spelled[key]: deleted for key, deleted in found}
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sync.adapters.postgres.coding import digits_as_uuid, trigger_text
+from sync.adapters.postgres.coding import array_of, digits_as_uuid, trigger_text
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.names import literal, quoted
 from sync.adapters.postgres.statements import statements
@@ -94,9 +94,15 @@ class Table:
             for each, name in zip(key, self.spec.key, strict=True)
         )
 
-    def arrays(self, wanted: Collection[Key]) -> list[list[str]]:
-        """The keys' parts as texts, one list a key column."""
-        return [[self._part(key[at], name) for key in wanted] for at, name in enumerate(self.spec.key)]
+    def arrays(self, wanted: Collection[Key]) -> list[str]:
+        """The keys' parts, one array of texts a key column."""
+        return [
+            array_of([self._part(key[at], name) for key in wanted]) for at, name in enumerate(self.spec.key)
+        ]
+
+    def texts(self, key: Key) -> list[str]:
+        """One key's parts."""
+        return [self._part(each, name) for each, name in zip(key, self.spec.key, strict=True)]
 
     def _part(self, value: Any, name: str) -> str:
         return value.hex if self.columns[name].hex_uuid and hasattr(value, "hex") else str(value)

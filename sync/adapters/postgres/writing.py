@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sync.adapters.postgres.coding import encoded
+from sync.adapters.postgres.coding import array_of, encoded
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.names import quoted
 from sync.adapters.postgres.tables import Column, ForeignLink, Table
@@ -23,13 +23,13 @@ _PUT_KEY = """INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE
 SELECT {sent} FROM unnest({places}) AS s({names}) ON CONFLICT DO NOTHING"""
 
 
-def columns_of(table: Table, rows: Sequence[Row]) -> list[list[str | None]]:
+def columns_of(table: Table, rows: Sequence[Row]) -> list[str]:
     """The rows as one array of texts a column; ValueError names the column whose value has no text."""
     arrays = []
     for name in written(table, rows[0]):
         column = table.columns[name]
         try:
-            arrays.append([column_text(row[name], column) for row in rows])
+            arrays.append(array_of([column_text(row[name], column) for row in rows]))
         except ValueError as error:
             raise ValueError(f"{table.spec.name}.{name}: {error}") from None
     return arrays
