@@ -8,6 +8,7 @@ of a slice may well differ in this (`uuid` here, `varchar(36)` there). So every 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import uuid
@@ -18,6 +19,7 @@ from sync.core.values import Key
 
 _USUAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _UUID_LENGTH = 36
+_KNOWN = 32_768  # texts kept parsed: a round of 5,000 keys meets each of them several times
 # What SQLite's json_array() writes: no spaces, nothing escaped that need not be.
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str).encode
 _decode = json.JSONDecoder().decode
@@ -34,6 +36,7 @@ def text(key: Key) -> str:
     return _encode(key)
 
 
+@functools.lru_cache(maxsize=_KNOWN)
 def parse(spelled: str) -> Key:
     """The key in normal form; ValueError for what is no key: a NULL, a fraction, a nested value."""
     values = _decode(spelled)

@@ -184,6 +184,10 @@ def test_a_generated_unique_column_pushes_rows_out_too(tmp_path: Path) -> None:
     )
     odd.write("INSERT INTO t (id, name) VALUES (1, 'Ann')", "REPLACE INTO t (id, name) VALUES (2, 'ANN')")
     assert odd.marks() == [("t", (1,), False), ("t", (1,), True), ("t", (2,), False)]
+    odd.write(
+        "INSERT INTO t (id, name) VALUES (3, 'Bob')", "UPDATE OR REPLACE t SET name = 'BOB' WHERE id = 2"
+    )
+    assert odd.marks(3) == [("t", (3,), False), ("t", (3,), True), ("t", (2,), False)]
 
 
 # -- the fence ---------------------------------------------------------------------------------------------

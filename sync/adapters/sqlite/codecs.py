@@ -6,6 +6,7 @@ mapping or verify has to see it. What has no spelling in a column of that type r
 
 from __future__ import annotations
 
+import functools
 import json
 import uuid
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any
 Decoder = Callable[[Any], Any]
 Encoder = Callable[[Any], Any]
 
+_KNOWN = 32_768  # UUIDs kept parsed: a round meets each of its keys several times
 _HEX = 32  # digits of a UUID without hyphens: CHAR(32) is what SQLAlchemy and Django make of one
 PLAIN = frozenset({int, float, str, bytes})
 _SMALLEST, _GREATEST = -(2**63), 2**63 - 1
@@ -91,6 +93,7 @@ def _to_bool(value: Any) -> Any:
     return bool(value) if value in (0, 1) and isinstance(value, int) else value
 
 
+@functools.lru_cache(maxsize=_KNOWN, typed=True)
 def _to_uuid(value: Any) -> Any:
     if isinstance(value, str) and len(value) in (_HEX, _HEX + 4):
         with suppress(ValueError):

@@ -35,6 +35,7 @@ class Captured:
     alias: bool  # the key is the rowid: always an integer
     uniques: tuple[Unique, ...]
     other_side: str
+    computed: bool = False  # a unique column is generated
 
     def name(self, what: str) -> str:
         """The name of one trigger, quoted."""
@@ -52,7 +53,14 @@ def captured(
         if len(named) == len(columns):
             uniques.append(Unique(tuple(named)))
     alias = rowid_alias(connection, table) is not None
-    return Captured(slice_name, table, key, alias, tuple(uniques), other_side)
+    generated = {
+        name
+        for (name,) in connection.execute(
+            "SELECT name FROM pragma_table_xinfo(?) WHERE hidden IN (2, 3)", (table,)
+        )
+    }
+    computed = any(name in generated for unique in uniques for name, _ in unique.columns)
+    return Captured(slice_name, table, key, alias, tuple(uniques), other_side, computed)
 
 
 def statements(of: Captured) -> list[tuple[str, str]]:
@@ -122,13 +130,16 @@ def _evicted(of: Captured, event: str) -> str:
         for unique in of.uniques
     ]
     name = of.name(f"{event.lower()}.evicted")
-    changed = ""
+    changed, only = "", ""
     if event == "UPDATE":
         columns = sorted({column for unique in of.uniques for column, _ in unique.columns})
         moved = " OR ".join(f"OLD.{quoted(column)} IS NOT NEW.{quoted(column)}" for column in columns)
         changed = f" AND ({moved})"
+        if not of.computed:  # a generated column changes without being named in SET
+            only = f" OF {', '.join(map(quoted, columns))}"
     return (
-        f"CREATE TRIGGER {name} BEFORE {event} ON {quoted(of.table)} WHEN NOT {_marked(of)}{changed} "
+        f"CREATE TRIGGER {name} BEFORE {event}{only} ON {quoted(of.table)} "
+        f"WHEN NOT {_marked(of)}{changed} "
         f"BEGIN {' '.join(parts)} END"
     )
 
