@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sync.core.values import Entity, Side
 from sync.errors import PlanMismatch, Refused
 from sync.ports import Session
@@ -15,12 +17,18 @@ FIRST = (
 )
 
 
-def give_blocks(both: Sessions, size: int = FIRST) -> dict[str, tuple[int, int]]:
-    """A fresh block for each entity whose integers legacy draws; before the service opens, legacy closed."""
+def give_blocks(
+    both: Sessions, size: int = FIRST, without: Collection[str] = ()
+) -> dict[str, tuple[int, int]]:
+    """A fresh block for each entity whose integers legacy draws, but for those in `without`.
+
+    Before a flip closes legacy (where its generator can be moved then), or before the service opens.
+    """
+    legacy, extracted, name = both.on(Side.LEGACY), both.on(Side.EXTRACTED), both.pair.spec.name
     return {
         entity.name: block
         for entity in both.pair.spec.entities
-        if (block := _give(both.on(Side.LEGACY), both.on(Side.EXTRACTED), both.pair.spec.name, entity, size))
+        if entity.name not in without and (block := _give(legacy, extracted, name, entity, size))
     }
 
 

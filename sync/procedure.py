@@ -74,6 +74,7 @@ class Procedure:
     patience: Patience = field(default_factory=Patience)
     accepted: Collection[Named] = ()
     step: Callable[[str], None] = _no_step
+    given: Collection[str] = ()  # entities that have their block of integers already
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     goal: Goal = Goal.RESUME
@@ -246,7 +247,7 @@ class Procedure:
     def _before_intent(self, here: Place, lane: Lane, changed: Collection[Named]) -> None:
         if here.follower is Side.EXTRACTED:
             self.step("flip.ids")
-            give_blocks(self.both)
+            give_blocks(self.both, without=self.given)
         self.step("flip.verify")
         if len(changed) > FEW:
             raise GaveUp(f"{self.name}: more than {FEW:,} changes were pending; flip when it has caught up")
