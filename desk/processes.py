@@ -29,7 +29,9 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h: worth starting again, which 3 (configu
 
 def tell(line: str) -> None:
     """A line of a process' log."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the log
+    # In one piece: several threads of a process tell, and print() writes the newline by itself.
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def facade(plan: Plan, plan_file: Path, workers: int = 1) -> int:
