@@ -6,10 +6,11 @@ from functools import wraps
 
 from flask import Blueprint, abort, current_app, flash, jsonify, request
 from sqlalchemy import text
+from sqlalchemy.dialects import postgresql, sqlite
 
-from .db import now, session
+from .db import engine_name, now, session
 from .errors import answer
-from .models import Address, Cart, CartItem, EmailLog, Stock
+from .models import Address, Cart, CartItem, EmailLog, PlacedElsewhere, Stock
 
 blueprint = Blueprint("neighbours", __name__)
 
@@ -67,37 +68,46 @@ def show_customer(customer_id):
 def orders_placed():
     """Somebody else took these orders: empty carts, count coupons, log the mail; once for each order."""
     given = request.get_json()
-    done = sum(take_note(order) for order in sorted(given["orders"], key=lambda order: order["order_id"]))
+    news = {number: order for order in given["orders"] if (number := order["order_id"])}
+    # Those that are noted already come again when their first answer was lost.
+    insert = (postgresql if engine_name() == "postgresql" else sqlite).insert(PlacedElsewhere.__table__)
+    rows = [{"order_id": number} for number in sorted(news)]
+    noted = insert.values(rows).on_conflict_do_nothing().returning(PlacedElsewhere.order_id) if rows else None
+    first = session.execute(noted).scalars().all() if rows else []
+    for number in first:
+        take_note(news[number])
+    if first:
+        session.execute(EmailLog.__table__.insert(), [mail(news[number]) for number in first])
     session.commit()
     if given.get("say"):
         flash(given["say"], "info")
-    return jsonify(done=done)
+    return jsonify(done=len(first))
+
+
+def mail(order):
+    return {
+        "customer_id": order["customer_id"],
+        "template": "order",
+        "subject": f"Your order {order['order_id']}",
+        "sent_at": now(),
+    }
 
 
 def take_note(order):
-    """Whether it was news."""
-    number = order["order_id"]
-    first = session.execute(
-        text("INSERT INTO placed_elsewhere (order_id) VALUES (:id) ON CONFLICT DO NOTHING"), {"id": number}
-    )
-    if first.rowcount == 0:
-        return False
-    customer = order["customer_id"]
-    session.add(
-        EmailLog(customer_id=customer, template="order", subject=f"Your order {number}", sent_at=now())
-    )
+    """Count the coupon, and take out of the cart what was ordered."""
     if order["coupon"]:
         session.execute(
             text("UPDATE coupons SET used = used + 1 WHERE code = :code"), {"code": order["coupon"]}
         )
     ordered = dict(order["items"])
+    if not ordered:
+        return
     cart = session.get(Cart, order["cart_id"]) if order["cart_id"] else None
-    if cart is None and ordered:
+    if cart is None:
         item = session.get(CartItem, min(ordered))
         cart = item.cart if item else None
     if cart is not None:
         take_out(cart, ordered)
-    return True
 
 
 def take_out(cart, ordered):

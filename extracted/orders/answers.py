@@ -11,7 +11,7 @@ import orjson
 
 from extracted.orders.amounts import told, told_time
 from extracted.orders.database import Row
-from extracted.orders.store import Line
+from extracted.orders.rows import Line
 
 KINDS = {
     400: "bad_request",

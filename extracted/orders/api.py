@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, request
 
 from extracted.orders import answers
 from extracted.orders.place import Answer, Once
-from extracted.orders.store import Placed, Row, Wanted
+from extracted.orders.rows import Placed, Row, Wanted
 from extracted.orders.web import answer, as_json, caller, customer, house, identity
 
 blueprint = Blueprint("api", __name__)

@@ -19,6 +19,7 @@ OF_CART = "SELECT order_id, body FROM calls WHERE cart_id = :cart"
 DONE = "DELETE FROM calls WHERE order_id IN ({})"
 AT_ONCE = 100  # orders in one call: each costs the monolith four small statements
 EVERY = 0.25  # seconds between two looks, unless an order wakes us: what another process left is found then
+GATHER = 0.05  # seconds from a wake to the call: what is placed meanwhile goes with it
 PAUSE = 1.0  # seconds after a call that failed
 
 _log = logging.getLogger("orders")
@@ -68,7 +69,8 @@ class Calls:
     def run(self) -> None:
         """Tell until `stop`."""
         while not self._stop.is_set():
-            self._wake.wait(EVERY)
+            if self._wake.wait(EVERY):
+                self._stop.wait(GATHER)
             self._wake.clear()
             try:
                 while self._tell(self._database.read(OLDEST, {"most": AT_ONCE})) == AT_ONCE:

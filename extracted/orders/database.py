@@ -33,6 +33,7 @@ BUSY_TIMEOUT = 5.0  # seconds that SQLite's one write lock is waited for
 FENCE = "SF001"  # the SQLSTATE with which the fence of the sync refuses a write
 NO_IDS = ("2200H", "42P01", "3F000")  # the block's sequence is used up; there is none; not even a schema
 UNIQUE = "23505"
+DIVISION = "22012"  # by zero: how a statement says that it must not be
 
 
 def parsed(url: str) -> URL:
@@ -66,12 +67,22 @@ def create_schema(url: str) -> None:
         engine.dispose()
 
 
+def inserting(insert: Insert) -> tuple[str, Row]:
+    """The statement, and its values under names that no other table's insert uses."""
+    table, rows = insert
+    names = list(rows[0])
+    marks = ", ".join(f"({', '.join(f':{table}{at}_{name}' for name in names)})" for at in range(len(rows)))
+    values = {f"{table}{at}_{name}": row[name] for at, row in enumerate(rows) for name in names}
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES {marks}", values  # noqa: S608 - our own names
+
+
 class Transaction:
     """What a piece of work may do; `touched` once a statement has been answered."""
 
     def __init__(self, cursor: Any, postgres: bool) -> None:
         self._cursor, self.postgres = cursor, postgres
         self.touched = False
+        self.committing = False  # once an answer that does not come leaves it open whether it was done
 
     def run(self, statement: str, values: Row | None = None) -> int:
         """Execute; how many rows it changed."""
@@ -86,23 +97,9 @@ class Transaction:
         return [dict(zip(names, map(_read, names, row), strict=True)) for row in self._cursor.fetchall()]
 
     def insert(self, inserts: Sequence[Insert]) -> None:
-        """Insert all of them; on PostgreSQL in one statement, hence one way there and back."""
-        statements: list[str] = []
-        values: Row = {}
-        for table, rows in inserts:
-            names = list(rows[0])
-            marks = ", ".join(
-                f"({', '.join(f':{table}{at}_{name}' for name in names)})" for at in range(len(rows))
-            )
-            statements.append(f"INSERT INTO {table} ({', '.join(names)}) VALUES {marks}")  # noqa: S608 - our names
-            values |= {f"{table}{at}_{name}": row[name] for at, row in enumerate(rows) for name in names}
-        if self.postgres:
-            *first, last = statements
-            parts = ", ".join(f"w{at} AS ({statement})" for at, statement in enumerate(first))
-            self.run(f"WITH {parts} {last}" if first else last, values)
-            return
-        for statement in statements:
-            self.run(statement, values)
+        """Insert all of them."""
+        for insert in inserts:
+            self.run(*inserting(insert))
 
     def _values(self, values: Row) -> Row:
         return values if self.postgres else {name: _sqlite(value) for name, value in values.items()}
@@ -119,6 +116,10 @@ class Database:
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Do `work` in one transaction, once; raises DatabaseAway, Moved, OutOfIds, Taken, OutcomeUnknown."""
         return self._do(work, "BEGIN" if self.postgres else "BEGIN IMMEDIATE")
+
+    def alone(self, work: Callable[[Transaction], T]) -> T:
+        """Do `work`, in which each statement is a transaction of its own; raises what `write` raises."""
+        return self._do(work, None)
 
     def read(self, statement: str, values: Row | None = None) -> list[Row]:
         """The rows of one statement."""
@@ -148,22 +149,22 @@ class Database:
     def _once(
         self, connection: Any, transaction: Transaction, work: Callable[[Transaction], T], begin: str | None
     ) -> T:
-        committing = False
         try:
             if begin is not None:
                 transaction.run(begin)
                 transaction.touched = False
             result = work(transaction)
-            committing = begin is not None
-            if committing:
+            if begin is not None:
+                transaction.committing = True
                 transaction.run("COMMIT")
             return result
         except BaseException as error:
-            self._undo(connection, begin)
             ours = self._ours(error)
+            gone = self.postgres and (connection.closed or connection.broken)
+            self._undo(connection, begin)
             if ours is None:
                 raise
-            if committing and isinstance(ours, DatabaseAway):
+            if gone and transaction.committing:
                 ours = OutcomeUnknown(f"whether it was committed is not known: {ours}")
             raise ours from error
 

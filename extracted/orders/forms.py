@@ -12,7 +12,8 @@ from extracted.orders import answers
 from extracted.orders.api import cart_id, once, tell
 from extracted.orders.errors import OrdersError, Refused
 from extracted.orders.place import Answer
-from extracted.orders.store import LARGEST_ID, Wanted
+from extracted.orders.rows import Wanted
+from extracted.orders.store import LARGEST_ID
 from extracted.orders.web import answer, caller, customer, house, identity
 
 blueprint = Blueprint("forms", __name__)

@@ -12,9 +12,10 @@ from extracted.orders.amounts import prices
 from extracted.orders.calls import Calls, written
 from extracted.orders.database import Insert
 from extracted.orders.errors import DatabaseAway, Refused, Taken
+from extracted.orders.rows import Line, Placed, Wanted
 from extracted.orders.schema import utc_now
 from extracted.orders.shop import Shop
-from extracted.orders.store import LARGEST_ID, Line, Placed, Store, Wanted
+from extracted.orders.store import LARGEST_ID, Store
 
 METHODS = ("card", "invoice", "paypal")
 MOST_OF_ONE = 99

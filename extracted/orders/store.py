@@ -1,20 +1,19 @@
 """The service's statements: one order is one short transaction, and everybody takes locks in one order.
 
-First the rows that are new (they wait for nobody but an order of the same key, reference or cart), then the
-shelves by product: two orders for the same goods the other way round would wait for each other.
+First the shelves by product (two orders for the same goods the other way round would wait for each other),
+then the rows that are new, which wait for nobody but an order of the same reference, key or cart.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from extracted.orders.amounts import kept
-from extracted.orders.database import Database, Insert, Transaction
+from extracted.orders.database import DIVISION, Database, Insert, Transaction, inserting
 from extracted.orders.errors import OutOfIds, Refused
+from extracted.orders.rows import Placed, Wanted, beside, invoice_row, order_row
 from extracted.orders.schema import stable_id, utc_now
 
 Row = dict[str, Any]
@@ -29,6 +28,21 @@ LINES = "SELECT * FROM order_lines WHERE order_id = :id ORDER BY legacy_id"
 SHELVES = "SELECT product_id, quantity, restock_note FROM stock WHERE product_id IN ({}) ORDER BY product_id"
 TAKE = """
 UPDATE stock SET quantity = quantity - :quantity WHERE product_id = :product_id AND quantity >= :quantity
+"""
+# The shelves are locked by product before one of them changes; where one lacks pieces the statement divides
+# by zero, which undoes all of it.
+AT_ONCE = """
+WITH goods (product_id, quantity) AS (VALUES {goods}),
+locked AS (
+    SELECT s.product_id, g.quantity FROM stock s JOIN goods g ON g.product_id = s.product_id
+    ORDER BY s.product_id FOR UPDATE OF s
+),
+taken AS (
+    UPDATE stock s SET quantity = s.quantity - l.quantity FROM locked l
+    WHERE s.product_id = l.product_id AND s.quantity >= l.quantity RETURNING 1
+),
+{inserts}
+SELECT 1 / CASE WHEN (SELECT count(*) FROM taken) = :lines THEN 1 ELSE 0 END
 """
 COUNTED = """
 INSERT INTO stock (id, product_id, quantity, restock_note, updated_at, updated_local)
@@ -57,52 +71,6 @@ RETURNING next - :size AS first
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What is ordered of one product; `item` is the cart's entry that it came from."""
-
-    product_id: int
-    quantity: int
-    price: float
-    name: str
-    item: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An order that can be placed if the shelves hold it."""
-
-    customer_id: int
-    address_id: int | None
-    method: str
-    lines: tuple[Line, ...]  # by product
-    discount: float
-    shipping: float
-    total: float
-    coupon: str | None = None
-    cart_id: int | None = None
-    reference: str | None = None
-
-    def note(self, number: int) -> Row:
-        """What the monolith is told: empty the cart, count the coupon, write the mail down."""
-        items = [(line.item, line.quantity) for line in self.lines if line.item is not None]
-        return {
-            "order_id": number,
-            "customer_id": self.customer_id,
-            "coupon": self.coupon,
-            "cart_id": self.cart_id,
-            "items": items,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """An order as it was placed: its row, and its lines with their names."""
-
-    order: Row
-    lines: tuple[Line, ...]
-
-
 class Store:
     """The service's questions and changes. Raises what `database` raises."""
 
@@ -114,14 +82,15 @@ class Store:
 
         def work(transaction: Transaction) -> Placed:
             number, payment, lines = _draw(transaction, len(wanted.lines))
-            placed = Placed(_order_row(wanted, number, utc_now()), wanted.lines)
-            transaction.insert([*_rows(wanted, placed.order, payment, lines), *extra(placed)])
-            for line in wanted.lines:
-                if transaction.run(TAKE, {"product_id": line.product_id, "quantity": line.quantity}) == 0:
-                    raise Refused(SOLD_OUT)
+            placed = Placed(order_row(wanted, number, utc_now()), wanted.lines)
+            inserts = [*beside(wanted, placed.order, payment, lines), *extra(placed)]
+            if transaction.postgres:
+                _at_once(transaction, wanted, inserts)
+            else:
+                _one_by_one(transaction, wanted, inserts)
             return placed
 
-        return self.database.write(work)
+        return self.database.alone(work) if self.database.postgres else self.database.write(work)
 
     def order(self, number: int, customer: int) -> Row | None:
         """The customer's order, or None when it is nobody's or somebody else's."""
@@ -164,7 +133,9 @@ class Store:
             if orders:
                 numbers = _draw_invoices(transaction, len(orders))
                 now = utc_now()
-                rows = [_invoice(order, number, now) for order, number in zip(orders, numbers, strict=True)]
+                rows = [
+                    invoice_row(order, number, now) for order, number in zip(orders, numbers, strict=True)
+                ]
                 transaction.insert([("invoices", rows)])
             return len(orders)
 
@@ -183,6 +154,33 @@ class Store:
     def ready(self) -> None:
         """Raises when the database does not answer, or lacks the tables."""
         self.database.read("SELECT 1 AS one FROM orders LIMIT 1")
+
+
+def _one_by_one(transaction: Transaction, wanted: Wanted, inserts: Sequence[Insert]) -> None:
+    for line in wanted.lines:
+        if transaction.run(TAKE, {"product_id": line.product_id, "quantity": line.quantity}) == 0:
+            raise Refused(SOLD_OUT)
+    transaction.insert(inserts)
+
+
+def _at_once(transaction: Transaction, wanted: Wanted, inserts: Sequence[Insert]) -> None:
+    # One statement is one transaction: one way there and back, and locks are held no longer than it takes.
+    goods = ", ".join(f"(CAST(:p{at} AS int), CAST(:q{at} AS int))" for at in range(len(wanted.lines)))
+    values: Row = {"lines": len(wanted.lines)}
+    for at, line in enumerate(wanted.lines):
+        values |= {f"p{at}": line.product_id, f"q{at}": line.quantity}
+    parts = []
+    for at, insert in enumerate(inserts):
+        statement, more = inserting(insert)
+        parts.append(f"w{at} AS ({statement})")
+        values |= more
+    transaction.committing = True
+    try:
+        transaction.run(AT_ONCE.format(goods=goods, inserts=", ".join(parts)), values)
+    except Exception as error:
+        if getattr(error, "sqlstate", None) == DIVISION:
+            raise Refused(SOLD_OUT) from error
+        raise
 
 
 def _draw(transaction: Transaction, lines: int) -> tuple[int, int, list[int]]:
@@ -210,60 +208,3 @@ def _next(transaction: Transaction, entity: str, size: int) -> int:
         raise OutOfIds(f"no numbers are left for a new {entity}; the next flip to this side brings a block")
     first: int = drawn[0]["first"]
     return first
-
-
-def _order_row(wanted: Wanted, number: int, now: datetime) -> Row:
-    return {
-        "id": stable_id("order", number),
-        "legacy_id": number,
-        "customer_id": wanted.customer_id,
-        "address_id": wanted.address_id,
-        "status": "new" if wanted.method == "invoice" else "paid",
-        "coupon_code": wanted.coupon,
-        **kept("discount", wanted.discount),
-        **kept("shipping", wanted.shipping),
-        **kept("total", wanted.total),
-        "placed_at": now,
-        "placed_local": None,
-        "client_reference": wanted.reference,
-    }
-
-
-def _rows(wanted: Wanted, order: Row, payment: int, lines: list[int]) -> list[Insert]:
-    of = {"order_id": order["id"], "legacy_order_id": order["legacy_id"]}
-    paid = {
-        "id": stable_id("payment", payment),
-        "legacy_id": payment,
-        **of,
-        "method": wanted.method,
-        **kept("amount", wanted.total),
-        "status": "open" if wanted.method == "invoice" else "paid",
-        "created_at": order["placed_at"],
-        "created_local": None,
-    }
-    goods = [
-        {
-            "id": stable_id("line", number),
-            "legacy_id": number,
-            **of,
-            "product_id": line.product_id,
-            "quantity": line.quantity,
-            **kept("unit_price", line.price),
-        }
-        for number, line in zip(lines, wanted.lines, strict=True)
-    ]
-    return [("orders", [order]), ("order_lines", goods), ("payments", [paid])]
-
-
-def _invoice(order: Row, number: int, now: datetime) -> Row:
-    return {
-        "id": stable_id("invoice", number),
-        "legacy_id": number,
-        "order_id": order["id"],
-        "legacy_order_id": order["legacy_id"],
-        "number": f"R-{order['legacy_id']}",
-        "total_cents": order["total_cents"],
-        "total_exact": order["total_exact"],
-        "issued_at": now,
-        "issued_local": None,
-    }

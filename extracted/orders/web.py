@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
@@ -24,10 +24,12 @@ from extracted.orders.errors import (
 )
 from extracted.orders.place import Counter, InFlight, KeyMisused
 from extracted.orders.settings import Settings
-from extracted.orders.shop import PASSED_ON, Shop
+from extracted.orders.shop import PASSED_ON, Kept, Shop
 from extracted.orders.store import Store
 
 _log = logging.getLogger("orders")
+
+IDENTITY_COUNTS = 2.0  # seconds that a checked token is not checked again; it lives for 30 at most
 
 # What may be tried again at once is told so; the facade and browsers know what to do with it.
 AWAY = {
@@ -54,6 +56,7 @@ class House:
     calls: Calls
     counter: Counter
     verifier: Verifier
+    known: Kept[Identity] = field(default_factory=Kept)
 
 
 def create_app(house: House) -> Flask:
@@ -89,7 +92,8 @@ def house() -> House:
 def identity() -> Identity:
     """Who asks, by the facade's token. Raises IdentityError for one that it did not make."""
     if "identity" not in g:
-        g.identity = house().verifier.identity(request.headers.get(HEADER))
+        token = request.headers.get(HEADER)
+        g.identity = house().known.get(token, IDENTITY_COUNTS, lambda: house().verifier.identity(token))
     found: Identity = g.identity
     return found
 
