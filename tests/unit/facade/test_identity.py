@@ -10,10 +10,12 @@ from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.sansio.http import parse_cookie
 
 from facade.core.decide import decide
 from facade.core.flask_cookie import MAX_AGE, MAX_PAYLOAD, read_flask_cookie, signing_key
 from facade.core.forward import forwarded_head
+from facade.core.http1.fields import Kind
 from facade.core.http1.target import parse_target
 from facade.core.identity import (
     HEADER,
@@ -66,6 +68,13 @@ SHOP = Project(SECRET, "strangler-me", session=b"shop_session")
 def test_the_session_cookie_is_found_as_werkzeug_finds_it(cookies: list[str], expected: bytes | None) -> None:
     found = session_cookie("shop_session", noted(*(f"Cookie: {cookie}" for cookie in cookies)))
     assert found == expected
+
+
+@given(st.text("sS=;,.-_ab", max_size=40))
+def test_in_any_cookie_field_it_is_the_one_that_werkzeug_finds(field: str) -> None:
+    theirs = parse_cookie(field).get("s") or None
+    ours = session_cookie("s", {int(Kind.COOKIE): [field.encode()]})
+    assert ours == (theirs.encode() if theirs is not None else None)
 
 
 def test_a_cookie_that_no_browser_sends_is_refused() -> None:
@@ -277,6 +286,17 @@ def packed(raw: bytes) -> bytes:
 )
 def test_a_signed_payload_that_is_no_session_is_nobodys(payload: bytes) -> None:
     assert read(signed(payload)) is None
+
+
+@given(st.data())
+def test_whatever_is_changed_in_a_cookie_counts_only_if_flask_takes_it(data: st.DataObject) -> None:
+    cookie = bytearray(data.draw(st.sampled_from((flask_cookie(PLAIN), flask_cookie(LONG)))))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(cookie) - 1))
+        cookie[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2) | st.just(b"."))
+    found = read(bytes(cookie))
+    if found is not None:
+        assert flask_serializer().loads(bytes(cookie).decode("ascii"), max_age=None) == found
 
 
 def test_a_timestamp_that_cannot_be_is_nobodys() -> None:
