@@ -10,20 +10,21 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from sqlalchemy import make_url
 
-from sync.core import flip as core
-from sync.core.flip import Goal, Step
+from sync.backfill import backfill
 from sync.core.values import Side
 from sync.errors import Busy, Overtaken
+from sync.flip import flip
 from sync.ports import Pair
-from sync.relay import Sessions, sessions
+from sync.procedure import Patience
+from sync.relay import sessions
 from sync.rounds import Work, run_round
-from tests.contract.side_databases import BANK, SPEC, Bank, Banks, PostgresApplication, legacy_id, service_id
+from tests.contract.side_databases import SPEC, Bank, Banks, PostgresApplication, legacy_id, service_id
 
 # What a database answers to who may not write, or not now.
 REFUSED = (psycopg.Error, sqlite3.Error)
@@ -46,7 +47,7 @@ class Hand:
         """One step; `?` for values."""
         if self.bank.engine == "sqlite":
             plain = [each.hex if isinstance(each, uuid.UUID) else each for each in values]
-            return self.connection.execute(statement, plain).fetchall()  # type: ignore[no-any-return]
+            return self.connection.execute(statement, plain).fetchall()
         cursor = self.connection.execute(statement.replace("?", "%s").encode(), values or None)
         return cursor.fetchall() if cursor.description else []
 
@@ -163,8 +164,9 @@ class Ours:
         self.fill()
 
     def fill(self) -> None:
-        """A backfill in one round, and what is pending."""
-        self.round(keys=sorted(accounts(self.banks.legacy)))
+        """A backfill of everything, and what is pending."""
+        with sessions(self.pair, "backfill") as both:
+            assert backfill(both.lane(), lambda *_: None, lambda _seconds: False).finished
         self.look()
 
     def look(self) -> None:
@@ -175,7 +177,11 @@ class Ours:
         raise AssertionError("the outbox does not become empty")
 
     def round(
-        self, holder: str = "relay", keys: list[int] | None = None, at: str = "", do: Callable[[], None] = int
+        self,
+        holder: str = "relay",
+        keys: list[int] | None = None,
+        at: str = "",
+        do: Callable[[], object] | None = None,
     ) -> int:
         """One round with `keys` of legacy beside what is pending; when it comes to step `at` it runs `do`.
 
@@ -183,51 +189,18 @@ class Ours:
         """
 
         def step(name: str) -> None:
-            if name == at:
+            if do and name == at:
                 do()
 
         work = Work(keys=[("account", (number,)) for number in keys or ()])
         with sessions(self.pair, holder) as both:
             return run_round(both.lane(step=step), work).marks
 
-    def flip(self, to: Side, deadline: float = 0.3) -> None:
-        """F1 to F5, as `sync.core.flip` decides; Busy while a writer or a round is in the way."""
+    def flip(self, to: Side) -> None:
+        """The whole procedure, without asking that a pass of verify is fresh."""
         with sessions(self.pair, "flipper") as both:
-            attempt = core.begin(both.standing(), to)
-            assert isinstance(attempt, core.Attempt), attempt
-            try:
-                self._steps(both, attempt, deadline)
-            except Busy:
-                self.finish(Goal.ABORT)
-                raise
-
-    def _steps(self, both: Sessions, attempt: core.Attempt, deadline: float) -> None:
-        while True:
-            standing = both.standing()
-            decision = core.decide(standing, Goal.FLIP, drained=self._drained(both), attempt=attempt)
-            if decision.step is Step.DONE:
-                return
-            if decision.step is Step.DRAIN:
-                self.round("flipper")
-                continue
-            assert decision.swap, decision
-            swap = decision.swap
-            assert both.on(swap.side).swap(BANK, swap.expected, swap.new, deadline)
-
-    def _drained(self, both: Sessions) -> bool:
-        lane = both.lane()
-        acked = lane.follower.seen(BANK).acked_seq if lane.acks_on_follower else 0
-        return not lane.authority.has_pending(BANK, acked)
-
-    def finish(self, goal: Goal) -> None:
-        """Resume or abort what is half done."""
-        with sessions(self.pair, "recoverer") as both:
-            for _ in range(10):
-                decision = core.decide(both.standing(), goal, drained=True)
-                if decision.swap is None:
-                    return
-                swap = decision.swap
-                both.on(swap.side).swap(BANK, swap.expected, swap.new, 1.0)
+            done = flip(both, to, unverified=True, patience=Patience(close=0.3))
+        assert done.moved, done.sentence
 
 
 def unless_busy(do: Callable[[], object]) -> bool:
@@ -261,9 +234,3 @@ def hands(bank: Bank, count: int) -> Iterator[list[Hand]]:
     finally:
         for each in found:
             each.connection.close()
-
-
-def marks(bank: Bank) -> int:
-    """How many marks lie in the outbox."""
-    with closing(bank.session()) as session, session.snapshot(BANK) as snapshot:
-        return snapshot.pending_count(0)

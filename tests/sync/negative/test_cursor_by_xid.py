@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.side_databases import Banks
-from tests.sync.world import Hand, Ours, apart, copy_all, put, service_id
+from tests.contract.side_databases import Banks, service_id
+from tests.sync.world import Hand, Ours, apart, copy_all, put
 
 TEMPTING = "cursor by `(xid, seq)` below `pg_snapshot_xmin`"
 LOSES = "nothing, but reorders: 4 of 20 accounts end with the value before the last"
