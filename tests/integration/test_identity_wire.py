@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import random
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ import pytest
 
 from extracted.identity import HEADER
 from migration.core.stages import ReadStage
-from tests.integration.facade_bench import Got, RawClient, RawUpstream, ask, hang_up, ok
+from tests.integration.facade_bench import Got, RawClient, RawUpstream, ask, hang_up, ok, request, until
 from tests.integration.facade_process import SHOW, Running, facade
 
 SHOP = 'introspect = "/internal/whoami"\nsecret = "env:WORD"\ncookie = "shop_session"\ntimeout = "400ms"\n'
@@ -29,9 +32,11 @@ class Pair:
 
     def __init__(self) -> None:
         self.said: bytes | Callable[[Got, socket.socket], bytes | None] = CUSTOMER
-        self.serves = ok(b"service")
+        self.serves: bytes | Callable[[Got], bytes] = ok(b"service")
         self.legacy = RawUpstream(self._legacy)
-        self.service = RawUpstream(lambda _got, _socket: self.serves)
+        self.service = RawUpstream(
+            lambda got, _socket: self.serves if isinstance(self.serves, bytes) else self.serves(got)
+        )
 
     def _legacy(self, got: Got, connection: socket.socket) -> bytes | None:
         if got.target == b"/internal/whoami":
@@ -231,3 +236,64 @@ def test_without_the_table_nobody_is_asked_and_nothing_is_written(tmp_path: Path
         assert running.admin("/jwks.json")[0] == 404
         assert not (running.directory / ".strangler" / "identity-key").exists()
     assert (pair.asked, identity_of(pair.service.got[0])) == ([], [])
+
+
+def test_whatever_the_monolith_does_nobody_is_left_waiting_or_taken_for_somebody_else(tmp_path: Path) -> None:
+    """Six seconds of slow, wrong and broken answers, and of clients that leave: then all is as before."""
+    pair, chance = Pair(), random.Random(7)
+    calm = threading.Event()
+
+    def moody(got: Got, connection: socket.socket) -> bytes | None:
+        number = got.values("Cookie")[0].partition("=")[2]
+        answer = ok(b'{"sub": "%b"}' % number.encode())
+        mood = 0 if calm.is_set() else chance.randrange(8)
+        if mood in (1, 2):
+            time.sleep(chance.uniform(0, 0.6))
+        if mood == 3:
+            hang_up(connection)
+        return {4: ok(b"[]"), 5: answer[: chance.randrange(len(answer))], 6: b"\r\n\r\nno"}.get(mood, answer)
+
+    def say(got: Got) -> bytes:
+        claims = [jwt.decode(token, options={"verify_signature": False}) for token in identity_of(got)]
+        return ok(json.dumps([claim["sub"] for claim in claims]).encode())
+
+    pair.said, pair.serves = moody, say
+    wrong: list[object] = []
+
+    def visit(seed: int) -> None:
+        mine = random.Random(seed)
+        until_then = time.monotonic() + 6
+        while time.monotonic() < until_then:
+            number = str(mine.randrange(20))
+            with contextlib.suppress(OSError), RawClient(running.port, 5) as client:
+                for _ in range(mine.randrange(1, 8)):
+                    client.send(request("GET", AT, f"Cookie: shop_session={number}"))
+                    if mine.random() < 0.1:
+                        break  # it leaves without its answer
+                    reply = client.reply()
+                    if (reply.status, reply.body) != (
+                        200,
+                        json.dumps([number]).encode(),
+                    ) and reply.status != 503:
+                        wrong.append((number, reply.status, reply.body))
+
+    with front(tmp_path, pair, SHOP + 'cache = "100ms"\nsessions = 10\n') as running:
+        visitors = [threading.Thread(target=visit, args=(seed,)) for seed in range(16)]
+        for one in visitors:
+            one.start()
+        for one in visitors:
+            one.join(30)
+        calm.set()
+        assert wrong == []
+        assert not any(one.is_alive() for one in visitors)
+        until(lambda: running.metric("strangler_in_flight") == 0, "every request to have ended")
+        for number in range(20):
+            until(
+                lambda number=number: (
+                    ask(running.port, "GET", AT, f"Cookie: shop_session={number}").json() == [str(number)]
+                ),
+                "everybody to be known again",
+            )
+        asked = running.metric("strangler_introspections_total")
+        failed = running.metric('strangler_introspections_total{outcome="failed"}')
+        assert asked > failed > 20
