@@ -118,6 +118,10 @@ def flip(
     if dry_run or attempt is None:
         return _unchanged(both, target, checked)
     one = Procedure(both, patience or Patience(), accepted, step, sleep=sleep)
+    try:
+        one.ping(attempt)
+    except (NotClosed, DatabaseAway, Overtaken) as error:
+        raise _nothing_changed(one, error) from error
     if target is Side.EXTRACTED:
         with contextlib.suppress(SyncError):  # what legacy cannot give while it is open it gives later
             one.given = give_blocks(both).keys()
@@ -175,13 +179,17 @@ def _flip(one: Procedure, attempt: Attempt) -> tuple[Decision, str]:
     try:
         return one.run(Goal.FLIP, attempt), ""
     except (NotClosed, DatabaseAway) as error:
-        raise Refused(
-            f"{one.name}: {error}; nothing has been changed. Next: end what is in the way, then flip again"
-        ) from error
+        raise _nothing_changed(one, error) from error
     except NEEDS_ABORT as error:
         return take_back(one, attempt, str(error)), str(error)
     except Away as error:
         raise Refused(f"{error}; {_half_done(one.name)}") from error
+
+
+def _nothing_changed(one: Procedure, error: SyncError) -> Refused:
+    return Refused(
+        f"{error}; nothing of {one.name} was changed. Next: end what is in the way, then flip again"
+    )
 
 
 def take_back(one: Procedure, attempt: Attempt | None, problem: str) -> Decision:

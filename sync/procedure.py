@@ -59,7 +59,7 @@ class Patience:
 
     close: float = 1.0  # F1, for writers under way: fifteen of 50 ms each took 11 to 52 ms (measured)
     drain: float = 5.0  # from F1 to F5; then the flip is aborted
-    away: float = 20.0  # for a database that does not answer while a flip is half done
+    away: float = 20.0  # for a database that does not answer, or is locked, while a flip is half done
 
 
 def _no_step(_name: str) -> None:
@@ -102,7 +102,7 @@ class Procedure:
         DatabaseAway: before F1, so nothing has been changed.
         """
         self.goal = goal
-        away_since: float | None = None
+        stuck_since: float | None = None
         while True:
             try:
                 decision = self._next(goal, attempt)
@@ -110,28 +110,28 @@ class Procedure:
                     return decision
                 if self._swap(decision) and decision.step in (Step.OPEN, Step.REOPEN):
                     return self._opened(decision.swap)
-                away_since = None
-            except (Overtaken, Busy):  # somebody else has a lock, or was quicker: look again
-                self._too_late()
+                stuck_since = None
+            except (Overtaken, Busy) as error:  # somebody else has a lock, or was quicker: look again
+                stuck_since = stuck_since or self.clock()
+                self._bounded(error, stuck_since)
                 self.sleep(_LOOK)
             except DatabaseAway as error:
-                away_since = away_since or self.clock()
-                self._ask_again(error, away_since)
+                self.both.forget()
+                if self.closed_at is None and goal is Goal.FLIP:
+                    raise  # nothing has been changed
+                stuck_since = stuck_since or self.clock()
+                self._bounded(error, stuck_since)  # whether the last swap happened the rows will say
+                self.sleep(_AGAIN)
 
     def _opened(self, swap: Swap) -> Decision:
         self.ended_at = self.clock()
         self.final = Place(swap.side, swap.new.epoch, Situation.STEADY)
         return Decision(Step.DONE, sentence=f"{swap.side} is open in epoch {swap.new.epoch}")
 
-    def _ask_again(self, error: DatabaseAway, since: float) -> None:
-        """Whether the last swap happened nobody can say yet: the rows will."""
-        self.both.forget()
-        if self.closed_at is None and self.goal is Goal.FLIP:
-            raise error  # nothing has been changed
+    def _bounded(self, error: SyncError, since: float) -> None:
         self._too_late(error)
         if self.clock() - since > self.patience.away:
             raise Away(f"{self.name}: {error}") from error
-        self.sleep(_AGAIN)
 
     def _too_late(self, error: Exception | None = None) -> None:
         """A flip is bounded, for nobody can write; what brings it to its end, or takes it back, is not."""
@@ -149,12 +149,29 @@ class Procedure:
 
     # -- one compare-and-set -------------------------------------------------------------------------------
 
+    def ping(self, attempt: Attempt) -> None:
+        """NotClosed or DatabaseAway when the follower takes no writes: better known before F1 than after."""
+        end = self.clock() + self.patience.drain
+        session = self.both.on(attempt.target)
+        while True:
+            try:
+                session.keep_progress(self.name, ())
+                with session.begin_round(self.name, self.both.holder, attempt.epoch):
+                    return
+            except Busy as error:
+                if self.clock() > end:
+                    raise NotClosed(
+                        f"{self.name}: the {attempt.target} side takes no writes: {error}"
+                    ) from error
+                self._end_stopped(attempt.target)
+
     def _swap(self, decision: Decision) -> bool:
         swap, step = decision.swap, decision.step
         if swap is None:
             return False
         self.step(f"flip.{step.value}")
         if step is Step.CLOSE:
+            self.both.on(swap.side.other).keep_progress(self.name, ())  # it still answers
             self.closed_at = self.clock()
         deadline = self.patience.close if step is Step.CLOSE else STALE
         try:

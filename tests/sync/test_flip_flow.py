@@ -193,7 +193,7 @@ def test_a_writer_that_does_not_end_stops_the_close_and_nothing_has_changed(
     with closing(banks.legacy.application.connect()) as connection:
         connection.execute("BEGIN")
         connection.execute("UPDATE accounts SET balance = 9 WHERE id = 2")
-        with pytest.raises(Refused, match=r"nothing has been changed.*end what is in the way"):
+        with pytest.raises(Refused, match=r"nothing of bank was changed.*end what is in the way"):
             flip(both, Side.EXTRACTED, patience=Patience(close=0.2))
         assert rows(both) == "legacy open in epoch 1, extracted closed in epoch 0"
         connection.execute("COMMIT")

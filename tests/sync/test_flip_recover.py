@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -15,7 +16,7 @@ from sync import capture
 from sync.backfill import backfill
 from sync.core.flip import Goal
 from sync.core.values import Authority, Phase, Side
-from sync.errors import Refused
+from sync.errors import Refused, SyncError
 from sync.flip import Flipped, Patience, flip
 from sync.procedure import ABORT_STEPS, STEPS
 from sync.recover import found_half_done, recover
@@ -169,6 +170,52 @@ def test_a_flipper_that_was_stopped_finds_it_decided(banks: Banks, step: str, go
         assert ended[0].moved is (goal is Goal.RESUME)
         settle(both)
     assert balances(banks) == (70, 70)
+
+
+@pytest.mark.parametrize("step", ["round.entered", "round.snapshot", "round.applied"])
+def test_a_relay_that_was_stopped_in_its_round_does_not_stop_a_flip(banks: Banks, step: str) -> None:
+    """Before it applies on SQLite it holds nothing; on PostgreSQL it holds the lease row, and is ended."""
+    stopped = stopped_at(banks, step)
+    try:
+        with sessions(pair_of(banks), "flipper") as both:
+            if banks.legacy.engine == "sqlite" and step == "round.applied":
+                # It keeps the file's write lock, and nobody can take that away: seen before anything closes.
+                with pytest.raises(
+                    Refused, match=r"extracted side takes no writes.*nothing of bank was changed"
+                ):
+                    flip(both, Side.EXTRACTED, patience=Patience(drain=0.2))
+                assert found_half_done(both) == ""
+                os.kill(stopped, signal.SIGCONT)
+            assert flip(both, Side.EXTRACTED).moved
+            banks.extracted.write("UPDATE account SET balance = 60")
+            settle(both)
+            os.kill(stopped, signal.SIGCONT)
+            os.waitpid(stopped, 0)
+            settle(both)
+        assert balances(banks) == (60, 60)
+    finally:
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(stopped, signal.SIGKILL)
+            os.waitpid(stopped, 0)
+
+
+def stopped_at(banks: Banks, step: str) -> int:
+    """A relay in its round, stopped there with SIGSTOP; it goes on with SIGCONT and ends."""
+
+    def stop(now: str) -> None:
+        if now == step:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    pid = os.fork()
+    if pid == 0:
+        try:
+            with sessions(pair_of(banks), "stopped") as both, contextlib.suppress(SyncError):
+                run_round(both.lane(step=stop), Work())
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status), f"it never came to {step}"
+    return pid
 
 
 def test_what_a_restore_left_open_is_closed(banks: Banks, both: Sessions) -> None:
