@@ -152,6 +152,8 @@ class Play:
         time.sleep(0.1)
 
     def _judge(self, hit: bool) -> Played:
+        if self.cell.stage is Stage.BACKFILL:
+            actors.fill(self.banks)  # goes on where the last one ended
         actors.settle(self.banks)
         found = reckoning.reckon(self.banks, reckoning.books_in(self.folder))
         with sessions(actors.pair_of(self.banks), "judge") as both:

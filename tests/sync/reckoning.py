@@ -88,7 +88,7 @@ def _read(books: Iterable[Path], found: Reckoning) -> tuple[dict[str, tuple[str,
 
 def _transfers(banks: Banks, side: Side) -> list[tuple[int, int, int, str]]:
     return [
-        (_number(number), _number(account), amount, reference)
+        (number_of(number), number_of(account), amount, reference)
         for number, account, amount, reference in banks.on(side).read(_TRANSFERS[side])
     ]
 
@@ -102,12 +102,14 @@ def _check_balances(
         for _, account, amount, _ in rows:
             sums[account] = sums.get(account, 0) + amount
         for account, balance in banks.on(side).read(_ACCOUNTS[side]):
-            expected = FIRST_BALANCE + sums.get(_number(account), 0)
+            expected = FIRST_BALANCE + sums.get(number_of(account), 0)
             if balance != expected:
-                found.mismatched.append(f"{side} account {_number(account)}: {balance} instead of {expected}")
+                found.mismatched.append(
+                    f"{side} account {number_of(account)}: {balance} instead of {expected}"
+                )
 
 
-def _number(key: Any) -> int:
+def number_of(key: Any) -> int:
 
     if isinstance(key, str):
         key = uuid.UUID(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from sync.procedure import ABORT_STEPS, STEPS
 from tests.contract.side_databases import open_banks
 from tests.sync.cells import Play
 from tests.sync.matrix import Cell, cells
-from tools.servers.postgres import Postgres
 
 CELLS = list(cells(STEPS, ABORT_STEPS))
 # PostgreSQL: a tenth a day, another one each day; all of them with MATRIX=all (make chaos).
@@ -36,5 +36,7 @@ def test_nothing_is_lost_on_sqlite(cell: Cell, tmp_path: Path) -> None:
 
 @pytest.mark.services
 @pytest.mark.parametrize("cell", TENTH, ids=str)
-def test_nothing_is_lost_on_postgresql(cell: Cell, tmp_path: Path, postgres: Postgres) -> None:
-    _holds(Play(open_banks("postgres", tmp_path, postgres.database), tmp_path, cell), cell)
+def test_nothing_is_lost_on_postgresql(
+    cell: Cell, tmp_path: Path, postgres_database: Callable[[], str]
+) -> None:
+    _holds(Play(open_banks("postgres", tmp_path, postgres_database), tmp_path, cell), cell)
