@@ -14,7 +14,7 @@ from migration.core.plan_build import build_plan
 from migration.core.plan_check import Document
 from migration.core.plan_outside import Outside
 from migration.core.plan_schema import schema
-from migration.core.plan_values import Surroundings
+from migration.core.plan_texts import Surroundings
 from migration.core.toml_lines import key_lines, line_of
 from migration.errors import PlanError, Problem
 from migration.mapping_names import mapping_problem

@@ -27,7 +27,7 @@ from migration.core.plan_key import check_name
 from migration.core.plan_outside import Outside
 from migration.core.plan_pairs import check_forms
 from migration.core.plan_slices import Shapes, build_slice
-from migration.core.plan_values import Surroundings
+from migration.core.plan_texts import Surroundings
 from migration.core.toml_lines import Path
 from migration.errors import PlanError
 

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from migration.core.plan_key import Key, Table
-from migration.core.plan_values import Surroundings, read_value
+from migration.core.plan_texts import Surroundings
+from migration.core.plan_values import read_value
 from migration.core.suggest import did_you_mean
 from migration.core.toml_lines import Path, key_lines, line_of
 from migration.errors import Problem

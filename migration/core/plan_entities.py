@@ -13,7 +13,7 @@ from migration.core.conversions import conversion_problem
 from migration.core.plan import ColumnPlan, EntityPlan, MappingPlan, ReferencePlan
 from migration.core.plan_check import Document, Findings, Values, items_of, read_table
 from migration.core.plan_outside import Outside
-from migration.core.plan_values import join
+from migration.core.plan_texts import join
 from migration.core.suggest import did_you_mean
 from migration.core.toml_lines import Path, line_of
 

@@ -12,7 +12,8 @@ from migration.core.plan import Route, Rule, Slice
 from migration.core.plan_check import Document, Findings, Values, items_of, read_table
 from migration.core.plan_entities import Databases, Home, build_entities
 from migration.core.plan_pairs import SAFE_METHODS, check_pairs
-from migration.core.plan_values import METHODS, Match
+from migration.core.plan_slice_values import Match
+from migration.core.plan_values import METHODS
 from migration.core.rules import OPERATIONS, argument_problems
 from migration.core.suggest import did_you_mean
 from migration.core.toml_lines import Path

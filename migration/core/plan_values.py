@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
-import posixpath
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
 from migration.core import units
-from migration.core.plan_key import Key, Kind, check_name
-from migration.core.rules import OPERATIONS, path_problem
-from migration.core.suggest import did_you_mean
-from migration.core.template import Template
+from migration.core.plan_key import Key, Kind
+from migration.core.plan_slice_values import SLICE_READERS
+from migration.core.plan_texts import Surroundings, join, read_name, read_text, read_texts
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110, section 5.6.2
-_TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}\Z")  # PostgreSQL cuts names at 63 bytes
-_MAPPING = re.compile(r"(?P<file>[^:]+\.py):(?P<name>[A-Za-z_][A-Za-z0-9_]*)\Z")
 _ENV = re.compile(r"env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)\Z")
 _ENV_KINDS = frozenset({Kind.SECRET, Kind.URL, Kind.DATABASE})
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What values refer to: the environment, and the plan's absolute directory."""
-
-    env: Mapping[str, str]
-    base: str
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A parsed `match`: the method and the template."""
-
-    method: str
-    template: Template
 
 
 def read_value(key: Key, value: Any, around: Surroundings) -> Any:
@@ -50,11 +29,6 @@ def read_value(key: Key, value: Any, around: Surroundings) -> Any:
     return _READERS[key.kind](key, value, around)
 
 
-def join(base: str, path: str) -> str:
-    """`path` made absolute against the plan's directory."""
-    return posixpath.normpath(posixpath.join(base, path))
-
-
 def _from_env(value: str, around: Surroundings) -> str:
     found = _ENV.match(value)
     if found is None:
@@ -62,20 +36,6 @@ def _from_env(value: str, around: Surroundings) -> str:
     text = around.env.get(found["name"], "")
     if not text:
         raise ValueError(f"the environment variable {found['name']} is not set; set it before you start this")
-    return text
-
-
-def _text(_key: Key, value: Any, _around: Surroundings) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("needs a text in quotes")
-    if any(ord(char) < 32 or ord(char) == 127 for char in value):
-        raise ValueError("holds a control character; remove it")
-    return value
-
-
-def _name(key: Key, value: Any, around: Surroundings) -> str:
-    text = _text(key, value, around)
-    check_name(text)
     return text
 
 
@@ -98,7 +58,7 @@ def _port(_key: Key, value: Any, _around: Surroundings) -> int:
 
 
 def _url(key: Key, value: Any, around: Surroundings) -> str:
-    text = _text(key, value, around)
+    text = read_text(key, value, around)
     parts, port = _split(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{text!r} is no URL; write http://HOST:PORT or https://HOST")
@@ -120,7 +80,7 @@ def _split(text: str) -> tuple[Any, int | None]:
 
 
 def _database(key: Key, value: Any, around: Surroundings) -> str:
-    text = _text(key, value, around)
+    text = read_text(key, value, around)
     if text.startswith("sqlite:///"):
         path = text.removeprefix("sqlite:///")
         if path in ("", ":memory:"):
@@ -166,14 +126,8 @@ def _choice(key: Key, value: Any, _around: Surroundings) -> str:
     return value
 
 
-def _texts(key: Key, value: Any, around: Surroundings) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError('needs a list of texts, as in ["a", "b"]')
-    return tuple(_text(key, item, around) for item in value)
-
-
 def _networks(key: Key, value: Any, around: Surroundings) -> tuple[str, ...]:
-    found = _texts(key, value, around)
+    found = read_texts(key, value, around)
     for text in found:
         try:
             ipaddress.ip_network(text)
@@ -183,7 +137,7 @@ def _networks(key: Key, value: Any, around: Surroundings) -> tuple[str, ...]:
 
 
 def _methods(key: Key, value: Any, around: Surroundings) -> tuple[str, ...]:
-    found = _texts(key, value, around)
+    found = read_texts(key, value, around)
     for text in found:
         if _TOKEN.match(text) is None or text != text.upper() or text == "CONNECT":
             raise ValueError(f"{text!r} is no method; write it in capitals, as in PROPFIND")
@@ -191,11 +145,11 @@ def _methods(key: Key, value: Any, around: Surroundings) -> tuple[str, ...]:
 
 
 def _path(key: Key, value: Any, around: Surroundings) -> str:
-    return join(around.base, _text(key, value, around))
+    return join(around.base, read_text(key, value, around))
 
 
 def _key_source(key: Key, value: Any, around: Surroundings) -> tuple[str, str]:
-    text = _text(key, value, around)
+    text = read_text(key, value, around)
     if text == "cookie:mint":
         return "mint", "strangler_key"
     kind, _, name = text.partition(":")
@@ -207,7 +161,7 @@ def _key_source(key: Key, value: Any, around: Surroundings) -> tuple[str, str]:
 
 
 def _flag_source(key: Key, value: Any, around: Surroundings) -> tuple[str, str]:
-    text = _text(key, value, around)
+    text = read_text(key, value, around)
     kind, _, place = text.partition(":")
     if kind == "file" and place:
         return kind, join(around.base, place)
@@ -224,77 +178,9 @@ def _unleash_url(place: str) -> str:
     return place.rstrip("/").removesuffix("/api")
 
 
-def _match(key: Key, value: Any, around: Surroundings) -> Match:
-    text = _text(key, value, around)
-    method, space, path = text.partition(" ")
-    if not space or _TOKEN.match(method) is None or method != method.upper():
-        raise ValueError(
-            f"{text!r} is no match; write a method and a template, as in 'GET /api/items/{{id:int}}'"
-        )
-    template = Template.parse(path.strip())
-    _check_literals(template)
-    return Match(method, template)
-
-
-def _check_literals(template: Template) -> None:
-    """Literals are compared with the path decoded once: what never survives decoding would never match."""
-    for segment in template.segments[:-1]:
-        if segment.literal == "":
-            raise ValueError(f"{template.text!r} has an empty segment; write one slash where two stand")
-    for segment in template.segments:
-        literal = segment.literal or ""
-        if literal in (".", "..") or any(char in "%?#\\ " or ord(char) < 32 for char in literal):
-            raise ValueError(f"{literal!r} in {template.text!r} never matches; write the decoded path alone")
-
-
-def _rule_path(key: Key, value: Any, around: Surroundings) -> str:
-    text = _text(key, value, around)
-    problem = path_problem(text)
-    if problem is not None:
-        raise ValueError(problem)
-    return text
-
-
-def _operation(key: Key, value: Any, around: Surroundings) -> str:
-    text = _text(key, value, around)
-    if text not in OPERATIONS:
-        raise ValueError(f"{text!r} is no operation; {did_you_mean(text, OPERATIONS)}")
-    return text
-
-
-def _tables(key: Key, value: Any, around: Surroundings) -> tuple[str, ...]:
-    found = _texts(key, [value] if isinstance(value, str) else value, around)
-    for text in found:
-        if _TABLE.match(text) is None:
-            raise ValueError(f"{text!r} is no table; write its plain name, without schema or quotes")
-    if not found or len(set(found)) < len(found):
-        raise ValueError('needs each table once, as in "orders" or ["orders", "order_notes"]')
-    return found
-
-
-def _mapping(key: Key, value: Any, around: Surroundings) -> tuple[str, str]:
-    text = _text(key, value, around)
-    found = _MAPPING.match(text)
-    if found is None:
-        raise ValueError(f"{text!r} names no mapping; write FILE.py:OBJECT, as in mappings/orders.py:order")
-    return found["file"], found["name"]
-
-
-def _columns(_key: Key, value: Any, _around: Surroundings) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping) or not value:
-        raise ValueError('needs a table of columns, as in {id = "id", total = {to = "cents", as = "cents"}}')
-    return value
-
-
-def _owners(key: Key, value: Any, around: Surroundings) -> Mapping[str, str]:
-    if not isinstance(value, Mapping) or not value:
-        raise ValueError('needs a table of texts, as in {"celery@*" = "team-billing"}')
-    return {pattern: _text(key, owner, around) for pattern, owner in value.items()}
-
-
 _READERS: Mapping[Kind, Callable[[Key, Any, Surroundings], Any]] = {
-    Kind.TEXT: _text,
-    Kind.NAME: _name,
+    Kind.TEXT: read_text,
+    Kind.NAME: read_name,
     Kind.FLAG: _flag,
     Kind.COUNT: _count,
     Kind.PORT: _port,
@@ -305,18 +191,11 @@ _READERS: Mapping[Kind, Callable[[Key, Any, Surroundings], Any]] = {
     Kind.PERCENT: _unit(_positive_percent, "0.1%"),
     Kind.STEPS: _steps,
     Kind.CHOICE: _choice,
-    Kind.SECRET: _text,
-    Kind.TEXTS: _texts,
+    Kind.SECRET: read_text,
+    Kind.TEXTS: read_texts,
     Kind.NETWORKS: _networks,
     Kind.METHODS: _methods,
     Kind.PATH: _path,
     Kind.KEY_SOURCE: _key_source,
     Kind.FLAG_SOURCE: _flag_source,
-    Kind.MATCH: _match,
-    Kind.RULE_PATH: _rule_path,
-    Kind.OPERATION: _operation,
-    Kind.TABLES: _tables,
-    Kind.MAPPING: _mapping,
-    Kind.COLUMNS: _columns,
-    Kind.OWNERS: _owners,
-}
+} | SLICE_READERS

@@ -22,7 +22,7 @@ from migration.core.plan import (
 )
 from migration.core.plan_check import default_of
 from migration.core.plan_key import Table
-from migration.core.plan_values import Surroundings
+from migration.core.plan_texts import Surroundings
 from migration.errors import PlanError, Problem
 from migration.plan_file import load_plan, plan_schema
 from tests.unit.migration.migration_builders import PLAN, a_plan, write_plan
