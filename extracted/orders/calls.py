@@ -19,7 +19,7 @@ OF_CART = "SELECT order_id, body FROM calls WHERE cart_id = :cart"
 DONE = "DELETE FROM calls WHERE order_id IN ({})"
 AT_ONCE = 100  # orders in one call: each costs the monolith four small statements
 EVERY = 0.25  # seconds between two looks, unless an order wakes us: what another process left is found then
-GATHER = 0.05  # seconds from a wake to the call: what is placed meanwhile goes with it
+GATHER = 0.2  # seconds from a wake to the call: what is placed meanwhile goes with it, for far less each
 PAUSE = 1.0  # seconds after a call that failed
 
 _log = logging.getLogger("orders")
