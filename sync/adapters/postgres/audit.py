@@ -11,7 +11,7 @@ from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.names import quoted
 from sync.adapters.postgres.snapshot import stamp
 from sync.adapters.postgres.statements import statements
-from sync.adapters.postgres.tables import ForeignLink, Tables, find
+from sync.adapters.postgres.tables import ForeignLink, Tables, find, resolved
 from sync.core.audit import Finding
 from sync.core.values import Side, SliceSpec
 from sync.errors import PlanMismatch
@@ -25,7 +25,10 @@ def findings(link: Link, spec: SliceSpec, side: Side, search_path: str) -> Seque
     try:
         tables = find(link, spec, side, search_path)
     except PlanMismatch as error:
-        return [Finding("no-table", spec.name, str(error), "correct the plan, or create what it names")]
+        there = resolved(link, [each.name for each in spec.tables(side)], search_path)
+        gone = [each.name for each in spec.tables(side) if each.name not in there]
+        cure = "correct the plan, or create what it names"
+        return [Finding("no-table", name, str(error), cure) for name in gone or [spec.name]]
     looks: tuple[Callable[[Link, Tables], Iterator[Finding]], ...] = (
         *(_server, _commits, of_tables, _subscriptions, _own_triggers, _foreign_keys),
         *((_captured, _writers, _spans) if _is_installed(link, spec.name) else ()),
@@ -60,7 +63,7 @@ def _server(link: Link, _tables: Tables) -> Iterator[Finding]:
             "rights",
             where,
             f"{role} may not switch off the tables' own triggers and foreign keys while a round applies",
-            f"GRANT SET ON PARAMETER session_replication_role TO {quoted(role)} (PostgreSQL 15; before it: superuser)",
+            f"GRANT SET ON PARAMETER session_replication_role TO {quoted(role)} (before 15: superuser)",
         )
 
 
@@ -189,6 +192,7 @@ def _spans(link: Link, tables: Tables) -> Iterator[Finding]:
             yield Finding(
                 "transaction-across",
                 table,
-                f"one transaction wrote it and {other_table} of slice {other}: it will not be one after a flip",
-                f'make them one slice, or accept it: [slices.{tables.spec.name}] accept_split = ["{other_table}"]',
+                f"one transaction wrote it and {other_table} of slice {other}: a flip takes them apart",
+                f"make them one slice, or accept it: [slices.{tables.spec.name}] "
+                f'accept_split = ["{other_table}"]',
             )

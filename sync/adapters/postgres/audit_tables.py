@@ -27,6 +27,7 @@ def of_tables(link: Link, tables: Tables) -> Iterator[Finding]:
     for table in tables.by_name.values():
         yield from _keyed(table, uniques.get(table.oid, []))
         yield from _columns(table, collations)
+    yield from _needed(link, tables)
     members = {each.oid: each for each in install.tree_of(link, tables.oids)}
     captured = not install.missing_triggers(link, tables.spec.name, members.values())
     mapped = {each.oid for each in tables.by_name.values()}
@@ -82,6 +83,22 @@ def _columns(table: Table, collations: set[tuple[int, str]]) -> Iterator[Finding
                 table.name,
                 f"its key column {name} has a nondeterministic collation: two spellings are one key here",
                 f'ALTER TABLE {table.name} ALTER COLUMN {quoted(name)} TYPE {column.cast} COLLATE "C"',
+            )
+
+
+def _needed(link: Link, tables: Tables) -> Iterator[Finding]:
+    mapped = {(table.oid, name) for table in tables.by_name.values() for name in table.spec.columns}
+    names = {table.oid: table.name for table in tables.by_name.values()}
+    for row in link.run(_CATALOG["columns"], {"tables": tables.oids}):
+        oid, name, not_null, default = row[0], row[1], row[5], row[8]
+        if not_null and default is None and not row[9] and (oid, name) not in mapped:
+            yield Finding(
+                "needs-value",
+                names[oid],
+                f"its column {name} must have a value, has no default, and the plan does not map it: rows "
+                "that are new on the other side cannot be inserted here",
+                "map it, or give it a default",
+                fatal=False,
             )
 
 

@@ -1,4 +1,4 @@
-"""The authority row with its fence: one server-side call each, so that a client that stops holds nobody up."""
+"""The authority row with its fence: one server-side call, so that a client that stops holds nobody up."""
 
 from __future__ import annotations
 

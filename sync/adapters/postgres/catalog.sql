@@ -1,8 +1,8 @@
 -- name: columns
 -- Every column of these tables: a type that a cast understands (no length: a cast would cut), and what decides encoding.
 SELECT a.attrelid, a.attname, format_type(a.atttypid, -1), t.typname, a.atttypmod, a.attnotnull, a.attgenerated <> '',
-    format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid), co.collname
-FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation co ON co.oid = a.attcollation
+    format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid), a.attidentity <> ''
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = ANY(%(tables)s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum
 -- name: uniques

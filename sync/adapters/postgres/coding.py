@@ -101,7 +101,7 @@ def _array(values: Iterable[Value], type_name: str) -> str:
 
 
 def array_of(texts: Iterable[str | None]) -> str:
-    """The texts as one `text[]`; several times faster than the driver's own list, which is most of a round."""
+    """The texts as one `text[]`; several times faster than the driver's list, which was most of a round."""
     items = [
         "NULL" if text is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
         for text in texts

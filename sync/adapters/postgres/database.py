@@ -20,7 +20,8 @@ _CONNECT_WITHIN = 5  # seconds; libpq's own limit is the kernel's, two minutes
 _TERMINATE = """SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = session_user AND pid <> pg_backend_pid()
     AND starts_with(application_name, %s) AND application_name <> %s
-    AND starts_with(state, 'idle in transaction') AND clock_timestamp() - state_change > make_interval(secs => %s)"""
+    AND starts_with(state, 'idle in transaction')
+    AND clock_timestamp() - state_change > make_interval(secs => %s)"""
 # The peer may be gone without a word: find out in seconds, not in the kernel's two hours.
 _ALIVE: dict[str, Any] = {
     "keepalives": 1,

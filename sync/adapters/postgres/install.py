@@ -16,15 +16,17 @@ from sync.adapters.postgres.tables import Table, Tables
 from sync.core.values import Authority
 from sync.errors import Busy, Refused, SliceStopped
 
-# Behind a lock that we wait for, the application's own statements queue: wait a tenth of a second, then let them by.
+# Behind a lock that we wait for, the application's statements queue: wait a tenth of a second, let them by.
 _BEGIN = "BEGIN; SET LOCAL lock_timeout = '100ms'"
 _ATTEMPTS = 60
 _PAUSE = 0.25
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('strangler install', 0))"
 _TREE = statements("catalog.sql")["tree"]
-_TRIGGERS = """SELECT t.tgrelid, t.tgname, t.tgenabled::text, format('%%I.%%I', n.nspname, c.relname), t.tgparentid = 0
+_TRIGGERS = """
+SELECT t.tgrelid, t.tgname, t.tgenabled::text, format('%%I.%%I', n.nspname, c.relname), t.tgparentid = 0
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_proc p ON p.oid = t.tgfoid WHERE p.pronamespace = to_regnamespace('sf') AND t.tgname = ANY(%s) ORDER BY 4, 2"""
+JOIN pg_proc p ON p.oid = t.tgfoid
+WHERE p.pronamespace = to_regnamespace('sf') AND t.tgname = ANY(%s) ORDER BY 4, 2"""
 _ROWS = (
     *("outbox", "applied", "round", "log", "log_reader", "authority", "quarantine", "progress"),
     *("mismatch", "writers", "stamp", "side"),
@@ -38,7 +40,8 @@ def tree_of(link: Link, oids: Sequence[int]) -> list[Member]:
 
 def owner_of(link: Link) -> str:
     """The sync role: who owns our schema, or will."""
-    asked = "SELECT coalesce((SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'sf'), session_user)"
+    asked = """SELECT coalesce(
+        (SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'sf'), session_user)"""
     return str(link.one(asked))
 
 
@@ -88,7 +91,8 @@ def missing_triggers(link: Link, slice_name: str, members: Iterable[Member]) -> 
 def _patiently(attempt: Callable[[], None]) -> None:
     for left in reversed(range(_ATTEMPTS)):
         try:
-            return attempt()
+            attempt()
+            break
         except Busy:
             if not left:
                 raise
@@ -99,7 +103,8 @@ def restamp(link: Link, tables: Tables) -> None:
     """Accept tables and triggers as they are."""
     now = stamp(link, tables).now
     link.run(
-        "INSERT INTO sf.stamp (slice, stamp) VALUES (%s, %s) ON CONFLICT (slice) DO UPDATE SET stamp = excluded.stamp",
+        "INSERT INTO sf.stamp (slice, stamp) VALUES (%s, %s)"
+        " ON CONFLICT (slice) DO UPDATE SET stamp = excluded.stamp",
         (tables.spec.name, now),
     )
 
@@ -114,7 +119,7 @@ def written_script(link: Link, tables: Tables, authority: Authority) -> str:
 
 
 def remove(link: Link, slice_name: str, *, everything: bool) -> list[str]:
-    """Drop the triggers, then their functions; `everything`: rows, sequences and, with the last slice, the schema."""
+    """Drop triggers and functions; `everything`: all of the slice, and with the last one the schema."""
     if not link.one("SELECT to_regnamespace('sf') IS NOT NULL"):
         return []
     before = objects(link)
@@ -179,7 +184,8 @@ def objects(link: Link) -> list[str]:
         SELECT 'schema sf' FROM pg_namespace WHERE nspname = 'sf' UNION ALL
         SELECT CASE relkind WHEN 'S' THEN 'sequence' ELSE 'table' END || ' sf.' || relname FROM pg_class
             WHERE relnamespace = to_regnamespace('sf') AND relkind IN ('r', 'S') UNION ALL
-        SELECT 'function ' || oid::regprocedure::text FROM pg_proc WHERE pronamespace = to_regnamespace('sf') UNION ALL
+        SELECT 'function ' || oid::regprocedure::text FROM pg_proc
+            WHERE pronamespace = to_regnamespace('sf') UNION ALL
         SELECT 'trigger ' || t.tgname || ' on ' || t.tgrelid::regclass FROM pg_trigger t
             JOIN pg_proc p ON p.oid = t.tgfoid WHERE p.pronamespace = to_regnamespace('sf') ORDER BY 1""")
     return [row[0] for row in found]

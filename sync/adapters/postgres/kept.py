@@ -16,15 +16,17 @@ FROM sf.quarantine WHERE slice = %s ORDER BY since, entity, key"""
 _HOLD = """INSERT INTO sf.quarantine AS q
 (slice, entity, key, root_entity, root_key, error, deleted, waits_for, since, tries)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (slice, entity, key) DO UPDATE SET root_entity = excluded.root_entity, root_key = excluded.root_key,
-    error = excluded.error, deleted = q.deleted OR excluded.deleted, waits_for = excluded.waits_for,
+ON CONFLICT (slice, entity, key) DO UPDATE SET
+    root_entity = excluded.root_entity, root_key = excluded.root_key, error = excluded.error,
+    deleted = q.deleted OR excluded.deleted, waits_for = excluded.waits_for,
     since = least(q.since, excluded.since), tries = excluded.tries"""
 _KEEP_PROGRESS = """INSERT INTO sf.progress (slice, walk, entity, epoch, after, done, finished, at, passes)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (slice, walk, entity) DO UPDATE SET epoch = excluded.epoch, after = excluded.after,
     done = excluded.done, finished = excluded.finished, at = excluded.at, passes = excluded.passes"""
-_KEEP_MISMATCH = """INSERT INTO sf.mismatch (slice, entity, key, kind, detail, at) VALUES (%s, %s, %s, %s, %s, %s)
-ON CONFLICT (slice, entity, key) DO UPDATE SET kind = excluded.kind, detail = excluded.detail, at = excluded.at"""
+_KEEP_MISMATCH = """INSERT INTO sf.mismatch (slice, entity, key, kind, detail, at)
+VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (slice, entity, key) DO UPDATE SET
+    kind = excluded.kind, detail = excluded.detail, at = excluded.at"""
 
 
 def held(link: Link, slice_name: str) -> Sequence[Held]:

@@ -25,9 +25,11 @@ wrote AS (INSERT INTO sf.writers AS w (slice, writer, tbl, rows, first, last)
 INSERT INTO sf.side (slice, round, acked_seq) VALUES (%(slice)s, %(round)s, %(upto)s)
 ON CONFLICT (slice) DO UPDATE SET round = excluded.round, acked_seq = excluded.acked_seq"""
 _WRITERS = """
-SELECT writer, tbl, sum(rows)::bigint, extract(epoch FROM min(first))::float8, extract(epoch FROM max(last))::float8
+SELECT writer, tbl, sum(rows)::bigint,
+    extract(epoch FROM min(first))::float8, extract(epoch FROM max(last))::float8
 FROM (SELECT writer, tbl, rows, first, last FROM sf.writers WHERE slice = %(slice)s UNION ALL
-    SELECT writer, tbl, count(*), min(at), max(at) FROM sf.outbox WHERE slice = %(slice)s GROUP BY 1, 2) AS both_of
+    SELECT writer, tbl, count(*), min(at), max(at) FROM sf.outbox WHERE slice = %(slice)s
+    GROUP BY 1, 2) AS both_of
 GROUP BY writer, tbl ORDER BY 3 DESC, 1, 2"""
 
 

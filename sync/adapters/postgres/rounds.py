@@ -1,4 +1,4 @@
-"""The follower's half of a round: lock the lease, apply with the mark that passes the fence, settle, commit."""
+"""The follower's half of a round: lock the lease, apply with the mark that passes the fence, settle."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from sync.ports import Seen, Settled
 # A holder that stops (paused, unplugged) must not hold the lease: the server ends its transaction.
 _BEGIN = """BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL lock_timeout = '2s';
 SET LOCAL statement_timeout = '60s'; SET LOCAL application_name = """
-_LEASE = """SELECT epoch, round, holder, acked_seq, acked_nonce, identity, log_pos FROM sf.round WHERE slice = %s FOR UPDATE"""
+_LEASE = """SELECT epoch, round, holder, acked_seq, acked_nonce, identity, log_pos FROM sf.round
+WHERE slice = %s FOR UPDATE"""
 _MARK = """UPDATE sf.round SET epoch = %s, holder = %s, mark = pg_current_xact_id()::text WHERE slice = %s"""
 _SETTLE = """UPDATE sf.round SET round = %s, acked_seq = %s, acked_nonce = %s, identity = %s, log_pos = %s,
     mark = '' WHERE slice = %s"""
 # One look into the index for each key: a table that grew since it was last analysed gets no other plan.
-_APPLIED = """SELECT a.key, a.peer_key, a.epoch, a.round, a.deleted FROM unnest(%s::text[]) AS u(wanted), LATERAL (
+_APPLIED = """SELECT a.key, a.peer_key, a.epoch, a.round, a.deleted
+FROM unnest(%s::text[]) AS u(wanted), LATERAL (
     SELECT * FROM sf.applied WHERE slice = %s AND entity = %s AND {column} = u.wanted OFFSET 0) AS a"""
 _BY_PEER, _BY_KEY = (_APPLIED.format(column=each) for each in ("peer_key", "key"))
 LOG_KEEP = 10_000  # positions that stay for a reader who is yet to come, when none has registered
@@ -68,15 +70,16 @@ class PostgresRound:
         row = authority(link, self._slice)
         if not lease or row is None:
             raise NotCaptured(
-                f"{link.where}: capture of {self._slice} is not installed; strangler capture install {self._slice}"
+                f"{link.where}: capture of {self._slice} is not installed; "
+                f"strangler capture install {self._slice}"
             )
         *seen, self._log_pos = lease[0]
         self.seen = Seen(*seen)
         self.authority = row
         if row.open or self.seen.epoch > epoch:
             raise Overtaken(
-                f"{link.where}: {self._slice} is {row.phase} at epoch {row.epoch}, its lease at {self.seen.epoch};"
-                f" a round of epoch {epoch} has nothing to do here"
+                f"{link.where}: {self._slice} is {row.phase} at epoch {row.epoch}, its lease at "
+                f"{self.seen.epoch}; a round of epoch {epoch} has nothing to do here"
             )
         link.run(_MARK, (epoch, holder, self._slice))
 

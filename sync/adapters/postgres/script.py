@@ -9,7 +9,7 @@ from sync.adapters.postgres.names import filled, literal, lock_number, ours, quo
 from sync.adapters.postgres.tables import Table, Tables
 from sync.core.values import Authority, Side
 
-# Who wrote: database role, application name, client address. session_user is who logged in, whatever SET ROLE says.
+# Who wrote: role, application name, client address. session_user is who logged in, whatever SET ROLE says.
 _WRITER = (
     "(session_user::text || '@' || coalesce(nullif(current_setting('application_name'), ''), '-')"
     " || ' ' || coalesce(host(inet_client_addr()), 'local'))"
@@ -79,13 +79,14 @@ def _table_values(slice_name: str, table: Table) -> dict[str, str]:
 def first_rows(slice_name: str, authority: Authority) -> str:
     """The slice's own rows, if there are none, and the fence as they say."""
     name = literal(slice_name)
-    return (
-        f"INSERT INTO sf.authority (slice, epoch, phase) VALUES ({name}, {authority.epoch}, "
-        f"{literal(authority.phase)}) ON CONFLICT DO NOTHING;\n"
-        f"INSERT INTO sf.round (slice) VALUES ({name}) ON CONFLICT DO NOTHING;\n"
-        f"INSERT INTO sf.side (slice, round, acked_seq) VALUES ({name}, 0, 0) ON CONFLICT DO NOTHING;\n"
-        f"SELECT sf.{ours('mend', slice_name)}(2000);\n"
+    row = f"{name}, {authority.epoch}, {literal(authority.phase)}"
+    inserts = (
+        f"INTO sf.authority (slice, epoch, phase) VALUES ({row})",
+        f"INTO sf.round (slice) VALUES ({name})",
+        f"INTO sf.side (slice, round, acked_seq) VALUES ({name}, 0, 0)",
     )
+    lines = [f"INSERT {each} ON CONFLICT DO NOTHING;" for each in inserts]
+    return "\n".join([*lines, f"SELECT sf.{ours('mend', slice_name)}(2000);", ""])
 
 
 def triggers(slice_name: str, table: Table, tree: Iterable[Member]) -> Iterator[str]:
@@ -129,14 +130,15 @@ def whole(tables: Tables, tree: Sequence[Member], owner: str, database: str, aut
     name = tables.spec.name
     found = list(tables.by_name.values())
     head = [
-        f"-- strangler: capture of slice {name} on the {tables.side} side. Run as a superuser, outside a transaction.",
+        f"-- strangler: capture of slice {name} on the {tables.side} side.",
+        "-- Run it as a superuser, outside a transaction.",
         f"-- {owner} is the sync role: no application may log in as it or be a member of it.",
         *(f"{each};" for each in grants(found, owner, database)),
         f"CREATE SCHEMA IF NOT EXISTS sf AUTHORIZATION {quoted(owner)};",
         f"SET ROLE {quoted(owner)};",
         slice_sql(tables, owner),
         first_rows(name, authority) + "RESET ROLE;",
-        "-- The triggers, a table at a time: a lock that cannot be had at once is given up. Then run that part again.",
+        "-- The triggers, a table at a time: a lock that cannot be had at once is given up: run that again.",
     ]
     for table in found:
         head.append("BEGIN; SET LOCAL lock_timeout = '100ms';")

@@ -20,10 +20,11 @@ def shapes(link: Link, names: Sequence[str], search_path: str) -> Mapping[str, T
         return {}
     wanted = {"tables": list(oids.values())}
     columns: dict[int, list[ColumnShape]] = {oid: [] for oid in oids.values()}
-    for oid, name, _cast, _base, _typmod, not_null, generated, written, default, _ in link.run(
+    for oid, name, *_, not_null, generated, written, default, identity in link.run(
         _CATALOG["columns"], wanted
     ):
-        columns[oid].append(ColumnShape(name, written.lower(), not not_null, generated, default))
+        given = "identity" if identity else default
+        columns[oid].append(ColumnShape(name, written.lower(), not not_null, generated, given))
     uniques = link.run(_CATALOG["uniques"], wanted)
     keys = link.run(_CATALOG["foreign_keys"], wanted)
     triggers = link.run(_CATALOG["triggers"], wanted)
@@ -49,7 +50,8 @@ def count(link: Link, name: str, search_path: str) -> int:
     estimate, written = link.run(
         """WITH RECURSIVE tree (oid) AS (SELECT %s::oid UNION
             SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid)
-        SELECT sum(greatest(c.reltuples, 0))::bigint, %s::oid::regclass::text FROM tree JOIN pg_class c USING (oid)""",
+        SELECT sum(greatest(c.reltuples, 0))::bigint, %s::oid::regclass::text
+        FROM tree JOIN pg_class c USING (oid)""",
         (oid, oid),
     )[0]
     if estimate < 10_000:

@@ -1,4 +1,4 @@
-"""One moment of the authority: lock the tables against DDL, check the stamp, read everything of one snapshot."""
+"""One moment of the authority: lock the tables against DDL, check the stamp, read in one snapshot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sync.core.values import Key, Mark, Rows
 from sync.ports import Incarnation, Stamp
 
 _STAMP = statements("catalog.sql")["stamp"]
-# Behind a migration's lock our own would make the application's reads wait too: give up at once, and come again.
+# Behind a migration's lock ours would make the application's reads wait too: give up at once, and come again.
 _LOCK_TIMEOUT = "300ms"
 # The timeline of the running server: the control file's lags behind a promotion until the next checkpoint.
 _INCARNATION = """
@@ -48,7 +48,8 @@ class PostgresSnapshot:
     def pending(self, after_seq: int, limit: int) -> Sequence[Mark]:
         """The oldest marks above `after_seq`, by seq."""
         found = self._link.run(
-            "SELECT seq, tbl, pk, deleted, writer FROM sf.outbox WHERE slice = %s AND seq > %s ORDER BY seq LIMIT %s",
+            "SELECT seq, tbl, pk, deleted, writer FROM sf.outbox WHERE slice = %s AND seq > %s"
+            " ORDER BY seq LIMIT %s",
             (self._slice, after_seq, limit),
         )
         tables = self._tables.by_name
@@ -92,7 +93,7 @@ class PostgresSnapshot:
 
 @contextmanager
 def snapshot(link: Link, tables: Tables, holder: str) -> Iterator[PostgresSnapshot]:
-    """Begin, lock, look; LOCK TABLE takes no snapshot, so DDL that was waited for is seen by all that follows."""
+    """Begin, lock, look; LOCK TABLE takes no snapshot: DDL that was waited for is seen by what follows."""
     listed = ", ".join(each.name for each in tables.by_name.values())
     link.run(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"

@@ -1,4 +1,4 @@
-"""The slice's tables as this database has them: found once a session, by oid, under the session's own search path."""
+"""The slice's tables as this database has them: found once a session, by oid, on the role's search path."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Table:
         given = ", ".join(f"k{at}::{self.columns[name].cast}" for at, name in enumerate(self.spec.key))
         places = ", ".join("%s::text[]" for _ in self.spec.key)
         aliases = ", ".join(f"k{at}" for at in range(len(self.spec.key)))
-        return f"({names}) IN (SELECT {given} FROM unnest({places}) AS u({aliases}))"
+        return f"({names}) IN (SELECT {given} FROM unnest({places}) AS u({aliases}))"  # noqa: S608
 
 
 class Tables:

@@ -91,7 +91,7 @@ def take(link: Link, table: Table, keys: Collection[Key]) -> None:
 
 
 def park(link: Link, table: Table, keys: Collection[Key]) -> None:
-    """Move the unique values of these rows out of each other's way, until they are set to what they shall be."""
+    """Move the unique values of these rows out of each other's way, until they are what they shall be."""
     sets = [f"{quoted(each.name)} = {_parked(each)}" for each in _to_park(table)]
     if sets and keys:
         link.raw(
@@ -149,13 +149,13 @@ def referred(link: Link, table: Table, key: ForeignLink, keys: Collection[Key]) 
     if key.to_columns != table.spec.key or not keys:
         return []
     names = [f"k{at}" for at in range(len(table.spec.key))]
-    casts = [f"{name}::{table.columns[col].cast}" for name, col in zip(names, table.spec.key, strict=True)]
-    matches = " AND ".join(
-        f"c.{quoted(col)} = u.{name}" for col, name in zip(key.columns, names, strict=True)
-    )
+    pairs = list(zip(names, table.spec.key, strict=True))
+    listed, given = ", ".join(names), ", ".join("%s::text[]" for _ in names)
+    cast = ", ".join(f"{name}::{table.columns[column].cast} AS {name}" for name, column in pairs)
+    held = zip(key.columns, names, strict=True)
+    matches = " AND ".join(f"c.{quoted(column)} = u.{name}" for column, name in held)
     found = link.raw(
-        f"SELECT {', '.join(names)} FROM (SELECT {', '.join(f'{c} AS {n}' for c, n in zip(casts, names, strict=True))}"  # noqa: S608
-        f" FROM unnest({', '.join('%s::text[]' for _ in names)}) AS s({', '.join(names)})) AS u"
+        f"SELECT {listed} FROM (SELECT {cast} FROM unnest({given}) AS s({listed})) AS u"  # noqa: S608
         f" WHERE EXISTS (SELECT FROM {key.name} AS c WHERE {matches})",
         table.arrays(keys),
     )
