@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from desk.core.suggest import did_you_mean
 from desk.errors import DeskError, Refusal, UsageProblem
 from migration.core.plan import Plan
 from sync.bootstrap import open_pair
-from sync.errors import PlanMismatch, Refused, SyncError
+from sync.errors import Busy, Overtaken, PlanMismatch, Refused, SyncError
 from sync.relay import Sessions, sessions
+from sync.rounds import Lane
 
 _CURES = ("next:", "run:", "first:")
+# The relay's rounds come every few milliseconds where much is written; ours fits between two of them.
+_TRIES, _PAUSE = 500, 0.01  # seconds
+
+T = TypeVar("T")
 
 
 def synced(plan: Plan) -> tuple[str, ...]:
@@ -40,6 +47,20 @@ def opened(plan: Plan, name: str) -> Iterator[Sessions]:
     name = find(plan, name)
     with in_our_words(name), sessions(open_pair(plan, name), f"desk-{os.getpid()}") as both:
         yield both
+
+
+def settled(both: Sessions, work: Callable[[Lane], T]) -> T:
+    """What `work` does in the lane of now, again while somebody else's round comes first in the same lane."""
+    lane = both.lane()
+    for _ in range(_TRIES):
+        try:
+            return work(lane)
+        except (Busy, Overtaken):
+            time.sleep(_PAUSE)
+            now = both.lane()
+            if (now.source, now.epoch) != (lane.source, lane.epoch):
+                raise
+    return work(lane)
 
 
 @contextlib.contextmanager

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from sync.core import keys as spelled
 from sync.core.values import Entity, Key
-from sync.errors import Busy
+from sync.errors import Busy, Overtaken
 from sync.ports import Progress
 from sync.rounds import Lane, RoundResult, Work, run_round
 
 FIRST_CHUNK = 1000
 LARGEST_CHUNK = 10_000
+SMALLEST_CHUNK = 25
 GOAL = 0.5  # seconds a chunk should take: long enough to be quick, short enough to be stopped
+_LOST = 1000  # rounds in a row to somebody else
 _TRIES = 100  # at a round that somebody else is in the way of
 
 Tell = Callable[[str, int, int], None]  # entity, done, about how many in all
@@ -38,17 +40,27 @@ def backfill(lane: Lane, tell: Tell, wait: Wait, *, anew: bool = False) -> Backf
     has is never removed here: `verify` names it, and a person decides.
     """
     rows = held = 0
+    lane_row = lane.authority.authority(lane.spec.name)
     for entity in lane.spec.entities:
         kept = _kept(lane, entity, anew)
         if kept.finished:
             continue
         total = lane.authority.count(entity.root(lane.source).name)
-        size = FIRST_CHUNK
+        size, lost = FIRST_CHUNK, 0
         while not kept.finished:
             if wait(0):
                 return Backfilled(rows, False, held)
             started = time.monotonic()
-            result, kept = _chunk(lane, entity, kept, size, wait)
+            try:
+                result, kept = _chunk(lane, entity, kept, size, wait)
+            except Overtaken:
+                # A round of the relay came first: it has a lock there only while it writes (SQLite), and so
+                # have we. A smaller chunk fits between two of its rounds.
+                size, lost = max(SMALLEST_CHUNK, size // 2), lost + 1
+                if lost > _LOST or lane.authority.authority(lane.spec.name) != lane_row:
+                    raise
+                continue
+            lost = 0
             rows, held = rows + result.put, held + len(result.held)
             size = _next_size(size, time.monotonic() - started)
             tell(entity.name, kept.done, max(total, kept.done))

@@ -48,7 +48,7 @@ def repair(
 
     A row that only the follower has is left alone unless --remove-extras says so. Exit 1: something is left.
     """
-    from desk.slices import opened
+    from desk.slices import opened, settled
     from sync.repair import repair as run
 
     if everything == (entity is not None):
@@ -61,7 +61,7 @@ def repair(
         chosen = [one for one in known if _chosen(one.entity, one.key, entity, key)]
         if not chosen:
             raise DeskError(f"{name}: verify has found no such difference.\nNext: strangler verify {name}")
-        done = run(lane, chosen, remove_extras=remove_extras)
+        done = settled(both, lambda now: run(now, chosen, remove_extras=remove_extras))
     if as_json:
         left = [mismatch_json(one) for one in (*done.left, *done.extras)]
         telling.as_json("repair", {"slice": name, "repaired": done.repaired, "left": left})
@@ -90,7 +90,7 @@ def redrive(context: click.Context, name: str, entity: str | None, key: str | No
 
     What waits for such a row comes along. Exit 1: something is still held.
     """
-    from desk.slices import opened
+    from desk.slices import opened, settled
     from sync.repair import redrive as run
 
     _check(entity, key)
@@ -102,7 +102,7 @@ def redrive(context: click.Context, name: str, entity: str | None, key: str | No
         if before and not chosen:
             raise DeskError(f"{name}: no such row is in quarantine.\nNext: strangler sync status {name}")
         if before:
-            run(lane, () if entity is None else chosen)
+            settled(both, lambda now: run(now, () if entity is None else chosen))
         left = lane.follower.held(name)
     if as_json:
         still = [held_json(one) for one in left]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.sync_desk import ORDERS, Desk
+from tests.integration.sync_desk import ORDERS, PLAN, Desk
 
 
 @pytest.fixture
@@ -109,17 +113,36 @@ def test_a_flip_that_is_half_done_is_ended_or_taken_back(desk: Desk) -> None:
         assert desk.json("sync", "status")["slices"][0]["authority"] == authority
 
 
-@pytest.mark.slow
-def test_run_sync_keeps_both_sides_in_step_through_flips_until_it_is_told_to_end(desk: Desk) -> None:
-    with (desk.folder / "sync.log").open("w") as log:
+@contextlib.contextmanager
+def run_sync(desk: Desk) -> Iterator[None]:
+    """`strangler run sync` beside the desk; it has to end well when it is told to."""
+    log = desk.folder / "sync.log"
+    with log.open("w") as out:
         running = subprocess.Popen(
             [sys.executable, "-m", "desk", "run", "sync"],
             cwd=desk.folder,
-            env={"PYTHONPATH": str(Path(__file__).parents[2])},
-            stdout=log,
-            stderr=log,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            stdout=out,
+            stderr=out,
         )
     try:
+        yield
+    finally:
+        running.terminate()
+        assert running.wait(timeout=30) == 0, log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def _until(holds: Callable[[], bool], within: float = 30.0) -> None:
+    end = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_run_sync_keeps_both_sides_in_step_through_flips_until_it_is_told_to_end(desk: Desk) -> None:
+    with run_sync(desk):
         desk.legacy("INSERT INTO orders VALUES(900, 9.0, NULL)")
         _until(lambda: desk.extracted("SELECT cents FROM heads WHERE id = 900") == [(900,)])
         desk.ok("flip", "orders", "--to", "extracted")
@@ -129,14 +152,72 @@ def test_run_sync_keeps_both_sides_in_step_through_flips_until_it_is_told_to_end
         desk.legacy("DELETE FROM orders WHERE id = 900")
         _until(lambda: desk.extracted("SELECT count(*) FROM heads") == [(ORDERS,)])
         assert desk.json("sync", "status")["slices"][0]["relay"]["state"] in ("idle", "running")
+
+
+@pytest.mark.slow
+def test_people_get_their_turn_beside_a_relay_that_never_rests(desk: Desk) -> None:
+    with run_sync(desk), _writing(desk):
+        _until(lambda: desk.extracted("SELECT count(*) FROM heads WHERE cents = 123") != [(0,)])
+        assert "0 held" in desk.ok("backfill", "orders", "--anew")
+        desk.legacy("UPDATE orders SET total = 0.001 WHERE id = 1")
+        _until(lambda: desk.json("sync", "status")["slices"][0]["entities"][0]["quarantine"] != [])
+        desk.legacy("UPDATE orders SET total = 1.25 WHERE id = 1")
+        assert ", 0 held" in desk.ok("redrive", "orders")
+    assert "no difference" in desk.ok("verify", "orders")
+
+
+@contextlib.contextmanager
+def _writing(desk: Desk) -> Iterator[None]:
+    """Somebody who changes one order after the other, but for the first."""
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.wait(0.003):
+            number = number % (ORDERS - 1) + 1
+            desk.legacy("UPDATE orders SET total = ? WHERE id = ?", number % 2 + 0.23, number + 1)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
     finally:
-        running.terminate()
-        assert running.wait(timeout=20) == 0, (desk.folder / "sync.log").read_text()
-    assert "Traceback" not in (desk.folder / "sync.log").read_text()
+        stop.set()
+        thread.join()
 
 
-def _until(holds: object, within: float = 15.0) -> None:
-    end = time.monotonic() + within
-    while not holds():  # type: ignore[operator]
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.05)
+@pytest.mark.slow
+def test_a_mended_mapping_is_taken_without_a_restart(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    (tmp_path / "m.py").write_text(MAPPING)
+    (tmp_path / "plan.toml").write_text(PLAN.replace(DECLARED, 'mapping = "m.py:order"'))
+    desk.ok("flags", "init")
+    desk.in_step()
+    with run_sync(desk):
+        desk.legacy("UPDATE orders SET total = 99.75 WHERE id = 3")
+        _until(lambda: desk.json("sync", "status")["slices"][0]["entities"][0]["quarantine"] != [])
+        assert "too dear" in desk.ok("sync", "status")
+        (tmp_path / "m.py").write_text(MAPPING.replace("> 9000", "> 90000"))
+        assert "1 released, 0 held" in desk.ok("redrive", "orders")
+        desk.legacy("UPDATE orders SET total = 98.75 WHERE id = 3")
+        _until(lambda: desk.extracted("SELECT cents FROM heads WHERE id = 3") == [(9875,)])
+    assert "no difference" in desk.ok("verify", "orders")
+
+
+DECLARED = 'columns = {id = "id", total = {to = "cents", as = "cents"}}'
+MAPPING = """
+class order:
+    LEGACY_COLUMNS = ("id", "total")
+    EXTRACTED_COLUMNS = ("id", "cents")
+
+    @staticmethod
+    def forward(row):
+        cents = round(row["total"] * 100)
+        if cents > 9000:
+            raise ValueError("too dear")
+        return {"id": row["id"], "cents": cents}
+
+    @staticmethod
+    def backward(row):
+        return {"id": row["id"], "total": row["cents"] / 100}
+"""
