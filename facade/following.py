@@ -23,7 +23,9 @@ from migration.errors import MigrationError
 from migration.flag_watch import FlagWatch
 from migration.ports import FlagSource
 
-_LEAVING = 0.5  # seconds to give back the seats in the ledger; else they are stale soon
+# Seconds for the last call of the poll, which gives back its seats. Python may hang for ever at its end when
+# a thread is in the middle of something (3.11; seen under load, while it still imported its drivers).
+_LEAVING = 2.5
 
 
 class Hearer(Protocol):
@@ -160,8 +162,7 @@ class Following:
         """Let go of both, and of the file."""
         if self._poll is not None:
             self._poll.stop()
-            if self.seats.wanted:  # nobody shall wait for who is gone
-                await asyncio.to_thread(self._poll.join, _LEAVING)
+            await asyncio.to_thread(self._poll.join, _LEAVING)
         await self.unfollow_flags()
         if self._saving is not None:
             await asyncio.gather(self._saving, return_exceptions=True)
