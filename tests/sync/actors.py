@@ -76,6 +76,7 @@ def clerk(banks: Banks, number: int, accounts: int, book: Path, seconds: float, 
     """One writer with its book."""
     with book.open("a") as pages:
         writer = Clerk(banks, number, accounts, pages, pause)
+        signal.signal(signal.SIGTERM, lambda *_: setattr(writer, "stopped", True))
         writer.done = int(time.time() * 1000) % 1_000_000_000  # a clerk that is started again names anew
         writer.run(time.monotonic() + seconds)
 

@@ -52,7 +52,7 @@ class Play:
     def run(self) -> Played:
         """Before, the blow, after, the reckoning."""
         self._prepare()
-        clerks = self._clerks(2 * WRITES)
+        clerks = self._clerks(2 * _HIT_WITHIN)
         time.sleep(WRITES / 2)
         # What is wrong can be proven only while everything else is on its way to be right.
         others = [self._start(Actor.RELAY)] if self.cell.actor is Actor.REPAIR else []
@@ -62,8 +62,9 @@ class Play:
             others.append(self._start(Actor.RELAY))
             self._standby()
             self._wake(victim)
+            time.sleep(WRITES / 2)
             for child in clerks:
-                child.wait()
+                child.term()
             self._standby()
         finally:
             for child in (victim, *others):

@@ -154,13 +154,14 @@ class Clerk:
     side: Side = Side.LEGACY
     mine: list[Transfer] = field(default_factory=list)
     done: int = 0
+    stopped: bool = False
 
     def run(self, until: float) -> None:
-        """Write until the time (monotonic) is up."""
+        """Write until the time (monotonic) is up, or `stopped`."""
         dice = random.Random(self.number)
         counters = {side: Counter(self.banks, side) for side in Side}
         try:
-            while time.monotonic() < until:
+            while time.monotonic() < until and not self.stopped:
                 self._once(dice, counters)
                 if self.pause:
                     time.sleep(self.pause)
