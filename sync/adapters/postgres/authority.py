@@ -55,9 +55,11 @@ def mend(link: Link, slice_name: str) -> bool:
 @contextmanager
 def _patient(link: Link, deadline: float) -> Iterator[None]:
     """The statement's own timeout must not end a wait that was asked for; it is armed before the call."""
-    link.run(f"SET statement_timeout = {int(deadline * 1000) + 30_000}")
-    try:
-        yield
-    finally:
-        if not link.connection.closed:
-            link.run("SET statement_timeout = '30s'")
+    seconds = link.patience + deadline
+    with link.patient(seconds + 1):
+        link.run(f"SET statement_timeout = {int(seconds * 1000)}")
+        try:
+            yield
+        finally:
+            if not link.connection.closed:
+                link.run("SET statement_timeout = '15s'")

@@ -9,7 +9,7 @@ import psycopg
 from sqlalchemy import make_url
 
 from sync.adapters.postgres.coding import teach
-from sync.adapters.postgres.link import SETTINGS, Link, translated
+from sync.adapters.postgres.link import PATIENCE, SETTINGS, Link, translated
 from sync.adapters.postgres.names import holder_name
 from sync.adapters.postgres.session import PostgresSession
 from sync.core.values import Side, SliceSpec
@@ -36,6 +36,7 @@ class PostgresDatabase:
     """One side's database."""
 
     engine = "postgresql"
+    patience = PATIENCE
 
     def __init__(self, url: str, side: Side, specs: Mapping[str, SliceSpec]) -> None:
         """`url` as SQLAlchemy writes it; nothing is connected yet."""
@@ -72,7 +73,7 @@ class PostgresDatabase:
             connection.close()
             raise Refused(f"{self.describe()}: PostgreSQL 14 or newer is needed")
         teach(connection)
-        return Link(connection, self.describe())
+        return Link(connection, self.describe(), self.patience)
 
     def terminate(self, slice_name: str, except_holder: str, older_than: float) -> int:
         """End other holders' sessions that sit in a transaction of this slice."""

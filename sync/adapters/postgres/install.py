@@ -18,6 +18,7 @@ from sync.errors import Busy, Refused, SliceStopped
 
 # Behind a lock that we wait for, the application's statements queue: wait a tenth of a second, let them by.
 _BEGIN = "BEGIN; SET LOCAL lock_timeout = '100ms'"
+_CLEARING = 900.0  # seconds for deleting what a slice with a million rows remembers
 _ATTEMPTS = 60
 _PAUSE = 0.25
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('strangler install', 0))"
@@ -124,7 +125,8 @@ def remove(link: Link, slice_name: str, *, everything: bool) -> list[str]:
         return []
     before = objects(link)
     _drop_triggers(link, slice_name)
-    with link.transaction():
+    slowly = f"BEGIN; SET LOCAL statement_timeout = {int(_CLEARING * 1000)}"
+    with link.patient(_CLEARING + 5), link.transaction(slowly):
         link.run(_ONE_AT_A_TIME)
         _drop_functions(link, slice_name, ("gate", "capture"))
         link.run("DELETE FROM sf.stamp WHERE slice = %s", (slice_name,))

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import errors as pg
 
+from sync.adapters.postgres.watch import WATCH
 from sync.errors import Busy, DatabaseAway, Overtaken, PlanMismatch, Refused, SliceStopped, SyncError
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
@@ -20,8 +21,9 @@ SET search_path = pg_catalog, pg_temp; SET row_security = off; SET client_min_me
 SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET bytea_output = 'hex';
 SET extra_float_digits = 1; SET default_transaction_isolation = 'read committed';
 SET default_transaction_read_only = off; SET synchronous_commit = on;
-SET lock_timeout = '2s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '10s'
+SET lock_timeout = '2s'; SET statement_timeout = '15s'; SET idle_in_transaction_session_timeout = '10s'
 """
+PATIENCE = 18.0  # seconds for one statement: a little more than the server gives it
 _KINDS: dict[str, tuple[type[SyncError], str]] = {
     "SF001": (Refused, ""),
     "55P03": (Busy, "a lock could not be had in time; try again"),
@@ -54,10 +56,13 @@ def translated(error: psycopg.Error, where: str) -> SyncError:
 class Link:
     """A connection in autocommit; `run` answers with rows, errors are those of `sync.errors`."""
 
-    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], where: str) -> None:
-        """`where` says which database it is, in messages."""
+    def __init__(
+        self, connection: psycopg.Connection[tuple[Any, ...]], where: str, patience: float = PATIENCE
+    ) -> None:
+        """`where` says which database it is, in messages; `patience`: seconds for one statement."""
         self.connection = connection
         self.where = where
+        self.patience = patience
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -69,13 +74,26 @@ class Link:
 
     def raw(self, statement: str, parameters: Parameters = None) -> list[tuple[Any, ...]]:
         """As `run`, with the driver's own errors: for whoever looks at what went wrong."""
-        cursor = self.connection.execute(statement.encode(), parameters)
-        return cursor.fetchall() if cursor.description else []
+        with WATCH.over(self._fileno(), self.patience):
+            cursor = self.connection.execute(statement.encode(), parameters)
+            return cursor.fetchall() if cursor.description else []
 
     def run(self, statement: str, parameters: Parameters = None) -> list[tuple[Any, ...]]:
         """Execute; the rows, if it answers with rows. Several statements in one when without parameters."""
         with self.told():
             return self.raw(statement, parameters)
+
+    @contextmanager
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Inside, a statement may take that long; the server's statement_timeout is the caller's to set."""
+        before, self.patience = self.patience, seconds
+        try:
+            yield
+        finally:
+            self.patience = before
+
+    def _fileno(self) -> int:
+        return -1 if self.connection.closed else self.connection.fileno()
 
     def one(self, statement: str, parameters: Parameters = None) -> Any:
         """The first column of the first row; None without rows."""
@@ -85,7 +103,8 @@ class Link:
     def many(self, statement: str, parameters: Sequence[Sequence[Any]]) -> None:
         """Once for each, in one round trip."""
         if parameters:
-            with self.told(), self.connection.cursor() as cursor:
+            patience = WATCH.over(self._fileno(), self.patience)
+            with self.told(), patience, self.connection.cursor() as cursor:
                 cursor.executemany(statement.encode(), parameters)
 
     @contextmanager
@@ -111,7 +130,7 @@ class Link:
         idle = psycopg.pq.TransactionStatus.IDLE
         if not self.connection.closed and self.connection.info.transaction_status != idle:
             try:
-                self.connection.execute(b"ROLLBACK")
+                self.raw("ROLLBACK")
             except psycopg.Error:
                 self.connection.close()
 

@@ -23,7 +23,9 @@ wrote AS (INSERT INTO sf.writers AS w (slice, writer, tbl, rows, first, last)
     ON CONFLICT (slice, writer, tbl) DO UPDATE SET rows = w.rows + excluded.rows,
         first = least(w.first, excluded.first), last = greatest(w.last, excluded.last))
 INSERT INTO sf.side (slice, round, acked_seq) VALUES (%(slice)s, %(round)s, %(upto)s)
-ON CONFLICT (slice) DO UPDATE SET round = excluded.round, acked_seq = excluded.acked_seq"""
+-- A relay that was stopped before it acknowledged comes late: the number must not fall.
+ON CONFLICT (slice) DO UPDATE SET round = greatest(sf.side.round, excluded.round),
+    acked_seq = greatest(sf.side.acked_seq, excluded.acked_seq)"""
 _WRITERS = """
 SELECT writer, tbl, sum(rows)::bigint,
     extract(epoch FROM min(first))::float8, extract(epoch FROM max(last))::float8

@@ -20,7 +20,7 @@ from sync.ports import Seen, Settled
 
 # A holder that stops (paused, unplugged) must not hold the lease: the server ends its transaction.
 _BEGIN = """BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL lock_timeout = '2s';
-SET LOCAL statement_timeout = '60s'; SET LOCAL application_name = """
+SET LOCAL statement_timeout = '30s'; SET LOCAL application_name = """
 _LEASE = """SELECT epoch, round, holder, acked_seq, acked_nonce, identity, log_pos FROM sf.round
 WHERE slice = %s FOR UPDATE"""
 _MARK = """UPDATE sf.round SET epoch = %s, holder = %s, mark = pg_current_xact_id()::text WHERE slice = %s"""
@@ -31,6 +31,7 @@ _APPLIED = """SELECT a.key, a.peer_key, a.epoch, a.round, a.deleted
 FROM unnest(%s::text[]) AS u(wanted), LATERAL (
     SELECT * FROM sf.applied WHERE slice = %s AND entity = %s AND {column} = u.wanted OFFSET 0) AS a"""
 _BY_PEER, _BY_KEY = (_APPLIED.format(column=each) for each in ("peer_key", "key"))
+_PATIENCE = 35.0  # a little more than the statement_timeout above
 LOG_KEEP = 10_000  # positions that stay for a reader who is yet to come, when none has registered
 _TRIM_EVERY = 1_000
 _TRIM = """DELETE FROM sf.log WHERE slice = %(slice)s AND pos <= coalesce(
@@ -142,11 +143,12 @@ class PostgresRound:
 @contextmanager
 def begin_round(link: Link, tables: Tables, holder: str, epoch: int) -> Iterator[PostgresRound]:
     """Enter a round; leaving without `commit` rolls it back."""
-    link.run(_BEGIN + literal(holder_name(tables.spec.name, holder)))
-    try:
-        yield PostgresRound(link, tables, holder, epoch)
-    finally:
-        link.rollback()
+    with link.patient(_PATIENCE):
+        try:
+            link.run(_BEGIN + literal(holder_name(tables.spec.name, holder)))
+            yield PostgresRound(link, tables, holder, epoch)
+        finally:
+            link.rollback()
 
 
 def seen(link: Link, slice_name: str) -> Seen:
