@@ -5,13 +5,17 @@ from __future__ import annotations
 import sqlite3
 import uuid
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sync.adapters.sqlite.database import database
+from sync.core.values import Side, SliceSpec, TableSpec
 from sync.errors import Refused, SliceStopped
 from tests.contract.sqlite_tables import CLOSED, OPEN, SLICE, Odd
 
+T = TableSpec("t", ("id",), ("id",))
 PEOPLE = """CREATE TABLE people (id INTEGER PRIMARY KEY, email TEXT NOT NULL UNIQUE, nick TEXT COLLATE NOCASE,
         team INTEGER, seat INTEGER, UNIQUE (team, seat));
     CREATE UNIQUE INDEX nicks ON people (nick COLLATE NOCASE) WHERE nick IS NOT NULL;"""
@@ -269,6 +273,34 @@ def test_a_table_rebuilt_by_a_batch_migration_is_noticed_and_not_waved_through(p
     assert people.marks() == [("people", (key,), False) for key in (1, 2, 3)]
     people.write("UPDATE people SET seat = 4 WHERE id = 1")
     assert people.marks()[-1] == ("people", (1,), False)
+
+
+def test_the_script_for_a_database_administrator_is_all_that_install_does(tmp_path: Path) -> None:
+    odd = Odd(tmp_path, PEOPLE, {"people": ("id",)}, install=False)
+    with closing(odd.session()) as session, closing(odd.connect()) as connection:
+        connection.executescript(session.script(SLICE, OPEN))
+        before = session.objects()
+        session.install(SLICE, CLOSED)
+        assert session.objects() == before
+        assert session.authority(SLICE) == OPEN
+    odd.write(*ROWS)
+    assert len(odd.marks()) == 3
+
+
+def test_two_slices_in_one_file_leave_each_other_alone(tmp_path: Path) -> None:
+    odd = Odd(tmp_path, PEOPLE + "CREATE TABLE t (id INTEGER PRIMARY KEY);", {"people": ("id",)})
+    other = SliceSpec("odd2", (replace(odd.spec.entities[0], name="t", legacy=(T,), extracted=(T,)),))
+    with closing(database(f"sqlite:///{odd.path}", Side.LEGACY, {"odd2": other}).session()) as session:
+        session.install("odd2", CLOSED)
+        with pytest.raises(sqlite3.IntegrityError, match="slice odd2"):
+            odd.write("INSERT INTO t VALUES (1)")
+        odd.write(*ROWS)
+        assert len(odd.marks()) == 3
+        assert session.pending("odd2", 0) == (0, None)
+        gone = session.remove("odd2", everything=True)
+        assert not any("people" in name for name in gone)
+    odd.write("DELETE FROM people", "INSERT INTO t VALUES (1)")
+    assert len(odd.marks()) == 6
 
 
 def test_what_another_slice_writes_is_nothing_to_wake_up_for(people: Odd) -> None:
