@@ -1,6 +1,7 @@
 """Start the shop, fill its database, or run its nightly job."""
 
 import argparse
+import os
 import sys
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,6 +15,8 @@ CANNOT_START = 3
 def main(arguments=None):
     given = parse(arguments)
     try:
+        # So that the people of the database know which of us it is.
+        os.environ.setdefault("PGAPPNAME", "shop-nightly" if given.do is do_nightly else "shop")
         settings = read_settings(given.database)
         db.init_db(settings)
         given.do(given, settings)

@@ -33,8 +33,15 @@ FOR EACH ROW EXECUTE FUNCTION audit_{table}_{field}()
 
 
 def install_triggers(connection):
-    """Create the triggers; harmless when they exist."""
+    """Create the triggers that are missing; those that are there may be another role's."""
     statements = POSTGRESQL if connection.dialect.name == "postgresql" else (SQLITE,)
     for table, field in WATCHED:
+        if connection.dialect.name == "postgresql" and _is_there(connection, f"audit_{table}_{field}"):
+            continue
         for statement in statements:
             connection.execute(text(statement.format(table=table, field=field)))
+
+
+def _is_there(connection, trigger):
+    found = text("SELECT 1 FROM pg_trigger WHERE tgname = :name AND NOT tgisinternal")
+    return connection.execute(found, {"name": trigger}).first() is not None
