@@ -12,7 +12,7 @@ from pathlib import Path
 from sync.capture import install
 from sync.core.flip import Goal
 from sync.core.values import Side
-from sync.errors import Refused
+from sync.errors import Busy, Overtaken, Refused
 from sync.flip import flip
 from sync.recover import recover
 from sync.relay import sessions
@@ -117,7 +117,14 @@ class Play:
     def _repair(self, step: Callable[[str], None]) -> None:
         with sessions(actors.pair_of(self.banks), "repair") as both:
             lane = both.lane(step=step)
-            repair(lane, verify(lane).found)
+            found = verify(lane).found
+            while True:
+                try:
+                    repair(lane, found)
+                except (Overtaken, Busy):  # the relay's round came first
+                    time.sleep(0.01)
+                else:
+                    return
 
     def _abort(self, step: Callable[[str], None]) -> None:
         """A flip that dies after it has closed, then one who takes it back: he is the one who is hit."""
