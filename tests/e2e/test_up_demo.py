@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,7 +23,10 @@ from tools.servers.process import Process, free_port
 
 pytestmark = pytest.mark.slow
 PORTS = (8000, 8001, 5001, 5002, 5003)  # as the sample's plan has them; each demo gets its own
-PARTS = ("legacy_monolith", "extracted.catalog", "run facade", "run shadow", "run conductor", "desk.demo")
+PARTS = (
+    *("legacy_monolith", "extracted.catalog", "extracted.orders", "desk.demo"),
+    *("run facade", "run shadow", "run conductor", "run sync"),
+)
 MARK = "STRANGLER_TEST_OF"
 
 
@@ -81,6 +86,25 @@ class Demo:
             assert ledger.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             return ledger.execute(query).fetchall()
 
+    def compared(self) -> bool:
+        """Whether every route that may be mirrored is."""
+        return {row[1] for row in self.ledger() if row[0].startswith("catalog.")} == {"shadow"}
+
+    def strangler(self, *words: str) -> dict[str, Any]:
+        """What a command answers, typed in a second terminal."""
+        done = subprocess.run(
+            [*STRANGLER, *words, "--json"], cwd=self.home, env={**os.environ, **self.environment},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def orders(self, database: str) -> int:
+        """How many orders a database has."""
+        with closing(sqlite3.connect(self.home / ".strangler" / "demo" / database)) as connection:
+            return int(connection.execute("SELECT count(*) FROM orders").fetchone()[0])
+
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
@@ -107,7 +131,7 @@ def test_the_first_command_prints_its_urls_and_ctrl_c_leaves_no_process_and_no_l
         assert f"http://127.0.0.1:{port}/" in demo.process.log(1_000_000)
     assert httpx.get(f"{demo.url}/", timeout=5).status_code == 200
     assert [part for part in PARTS if not any(part in line for line in demo.running())] == []
-    eventually("all is compared", lambda: {row[1] for row in demo.ledger()} == {"shadow"}, within=15)
+    eventually("all is compared", demo.compared, within=15)
     before = demo.ledger()
     demo.process.signal(signal.SIGINT)
     eventually("it ends", lambda: not demo.process.running, within=30)
@@ -119,13 +143,36 @@ def test_the_first_command_prints_its_urls_and_ctrl_c_leaves_no_process_and_no_l
 
 def test_a_killed_up_leaves_no_process_and_starts_again_where_it_was(demo: Demo) -> None:
     demo.start()
-    eventually("all is compared", lambda: {row[1] for row in demo.ledger()} == {"shadow"}, within=15)
+    eventually("all is compared", demo.compared, within=15)
     before = demo.ledger()
     os.kill(demo.process.pid, signal.SIGKILL)
     demo.process.terminate()
     demo.is_gone()
     demo.start()
     assert demo.ledger() == before
+
+
+def test_orders_change_sides_and_come_back_while_visitors_order(demo: Demo) -> None:
+    demo.start()
+    stages = {one["slice"]: one["writes"] for one in demo.strangler("sync", "status")["slices"]}
+    assert stages == {"catalog": "sync", "orders": "sync"}
+    eventually(
+        "both were verified",
+        lambda: demo.strangler("sync", "status", "orders")["slices"][0]["next"].endswith("dry-run"),
+        within=60,
+    )
+    assert demo.strangler("flip", "orders", "--to", "extracted")["authority"] == "extracted"
+    before = demo.orders("orders.db")
+    eventually("a visitor ordered from the service", lambda: demo.orders("orders.db") > before, within=60)
+    assert demo.strangler("flip", "orders", "--to", "legacy")["authority"] == "legacy"
+    before = demo.orders("shop.db")
+    eventually("and from the monolith again", lambda: demo.orders("shop.db") > before, within=60)
+    assert demo.strangler("verify", "orders")["clean"]
+    # The visitors write down each answer that was none: a flip costs nobody one.
+    demo.process.signal(signal.SIGINT)
+    eventually("it ends", lambda: not demo.process.running, within=30)
+    assert ", 0 failed" in demo.process.log(1_000_000).rpartition("requests in")[2]
+    demo.is_gone()
 
 
 @pytest.mark.parametrize("port", PORTS)
