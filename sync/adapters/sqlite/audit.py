@@ -45,6 +45,11 @@ class Audited:
         """Whether nobody has settled what this table and the slice have to do with each other."""
         return table.lower() not in self.inside and table not in self.slice.accepted_splits
 
+    @property
+    def key_is_drawn(self) -> bool:
+        """Whether integers are drawn for the table itself, not for the one that its key refers to."""
+        return not any(self.spec.key == each.columns for each in self.shape.foreign_keys)
+
     def any(self, where: str) -> bool:
         """Whether a row is so."""
         sql = f"SELECT 1 FROM {quoted(self.name)} WHERE {where} LIMIT 1"
@@ -91,7 +96,8 @@ def _key(of: Audited) -> Iterator[Finding]:
             yield from _key_column(of, columns[name])
         yield from _key_collation(of)
     elif (
-        "autoincrement" not in of.sql.lower()
+        of.key_is_drawn
+        and "autoincrement" not in of.sql.lower()
         and of.slice.entity_of(of.side, of.name).root(of.side) == of.spec
     ):
         yield found("no-autoincrement", of.name)

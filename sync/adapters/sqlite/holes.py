@@ -8,7 +8,11 @@ from sync.core.audit import Finding
 
 _REBUILD = "rebuild the table (Alembic: batch_alter_table)"
 _SPLIT = "take {other} into the slice, drop it, or accept the split in the plan"
-_GUARD = "begin it with WHEN NOT EXISTS (SELECT 1 FROM sf_round WHERE slice = '{slice}' AND mark = 1)"
+# The table has to be there first, or each write that fires the trigger fails; `remove` sees to the other end.
+_GUARD = (
+    "create sf_round as `strangler capture plan` prints it, then begin the trigger with "
+    "WHEN NOT EXISTS (SELECT 1 FROM sf_round WHERE slice = '{slice}' AND mark = 1)"
+)
 
 
 @dataclass(frozen=True, slots=True)
