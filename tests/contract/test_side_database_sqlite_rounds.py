@@ -98,6 +98,18 @@ def test_a_parent_and_its_children_come_and_go_in_one_round(family: Odd) -> None
     assert family.read("SELECT id, p FROM c") == [(4, 3)]
 
 
+def test_a_reference_to_a_table_that_does_not_exist_holds_up_nothing(tmp_path: Path) -> None:
+    odd = Odd(
+        tmp_path,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a REFERENCES no, b REFERENCES no (id), c REFERENCES t (x))",
+        {"t": ("id",)},
+        authority=CLOSED,
+    )
+    odd.apply(("t", (1,), {"id": 1, "a": 5, "b": 5, "c": 5}))
+    odd.apply(("t", (1,), None))
+    assert odd.read("SELECT * FROM t") == []
+
+
 TYPED = """CREATE TABLE t (id INTEGER PRIMARY KEY, b BOOLEAN, i INTEGER, r REAL, n NUMERIC(10, 2),
     s VARCHAR(9), u CHAR(32), k VARCHAR(36), d DATE, dt DATETIME, tz TIMESTAMPTZ, j JSON, x BLOB, f UUID)"""
 SOME = UUID("6f0d6f0c-59c3-5a43-9c35-0e1a5f6b7f11")

@@ -9,10 +9,11 @@ block is then safe as long as its highest row came over, which an empty quaranti
 from __future__ import annotations
 
 from sync.adapters.sqlite.part import Part
-from sync.adapters.sqlite.schema import literal, quoted
+from sync.adapters.sqlite.schema import quoted
 from sync.adapters.sqlite.shapes import rowid_alias
 from sync.errors import PlanMismatch, Refused
 
+_NAME = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE"
 _GIVE = "INSERT OR REPLACE INTO sf_ids (slice, entity, first, next, last) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -62,10 +63,11 @@ class Ids(Part):
 
     def _set_generator(self, table: str, last: int) -> None:
         # The table has no key: a row is there only when something was drawn before.
-        if self.one("SELECT 1 FROM sqlite_sequence WHERE name = ?", (table,)):
-            self.run("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (last, table))
+        own = self.one(_NAME, (table,))[0]
+        if self.one("SELECT 1 FROM sqlite_sequence WHERE name = ?", (own,)):
+            self.run("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (last, own))
         else:
-            self.run(f"INSERT INTO sqlite_sequence (name, seq) VALUES ({literal(table)}, {last})")
+            self.run("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (own, last))
 
     def advance_generators(self, slice_name: str) -> None:
         """Past every block and every key, for all tables of the slice; inside the caller's transaction."""

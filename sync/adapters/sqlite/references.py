@@ -61,7 +61,7 @@ def _bereaved(connection: sqlite3.Connection, batch: Batch) -> Iterator[tuple[in
     """Rows that were deleted and are still referred to."""
     table = batch.table
     for target in table.referring:
-        if set(target.to_columns) != set(table.spec.key):
+        if len(target.columns) != len(target.to_columns) or set(target.to_columns) != set(table.spec.key):
             continue  # the value that is referred to is gone with the row; only its key is known here
         order = [table.spec.key.index(name) for name in target.to_columns]
         wanted = json.dumps([list(values) for values in batch.values])

@@ -8,8 +8,8 @@ import functools
 import json
 import sqlite3
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sync.adapters.sqlite import codecs
@@ -18,7 +18,7 @@ from sync.adapters.sqlite.shapes import read_shape, references_to
 from sync.core import keys
 from sync.core.values import Key, Row, TableSpec
 from sync.errors import PlanMismatch
-from sync.ports import TableShape
+from sync.ports import ForeignKey, TableShape
 
 
 @dataclass(frozen=True)
@@ -194,8 +194,18 @@ def load(connection: sqlite3.Connection, spec: TableSpec) -> Table:
         raise PlanMismatch(
             f"there is no table {spec.name}: the plan maps it; change the plan or the database"
         )
+    shape = replace(shape, foreign_keys=tuple(_checkable(connection, shape.foreign_keys)))
     referring = tuple(Target(*each) for each in references_to(connection, spec.name))
     return Table(spec, shape, referring, _hyphenated(connection, shape))
+
+
+def _checkable(connection: sqlite3.Connection, given: Iterable[ForeignKey]) -> Iterator[ForeignKey]:
+    """Those whose other end is there: SQLite lets a table refer to what does not exist."""
+    for each in given:
+        other = read_shape(connection, each.to_table)
+        there = {column.name.lower() for column in other.columns} if other else set()
+        if len(each.columns) == len(each.to_columns) and there.issuperset(map(str.lower, each.to_columns)):
+            yield each
 
 
 def _hyphenated(connection: sqlite3.Connection, shape: TableShape) -> frozenset[str]:
