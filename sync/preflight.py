@@ -13,6 +13,7 @@ from sync.core.forecast import DAY, Forecast, forecast
 from sync.core.rounds import Named
 from sync.core.values import Key, Side
 from sync.errors import SyncError
+from sync.life import life
 from sync.ports import Progress
 from sync.relay import Sessions
 from sync.rounds import Lane
@@ -72,7 +73,7 @@ def preflight(
     if not isinstance(begun, Attempt):
         if begun.step is Step.DONE:
             return Preflight(name, target, done=begun.sentence)
-        return Preflight(name, target, blockers=(begun.sentence,))
+        return Preflight(name, target, blockers=(begun.sentence.replace("SLICE", name),))
     lane = both.lane()
     writers = Forecast()
     try:
@@ -109,6 +110,9 @@ def _look(both: Sessions, lane: Lane, accepted: Collection[Named], unverified: b
     for finding in audit(both).fatal:
         yield True, str(finding)
     yield from _stamps(both)
+    became = life(lane)
+    if became.stop:
+        yield True, became.sentence.replace("SLICE", lane.spec.name)
     yield from _held(lane, accepted)
     yield from _evidence(lane, unverified, now)
     waiting = pending(lane)

@@ -19,8 +19,9 @@ def found_half_done(both: Sessions) -> str:
     standing = both.standing()
     here = place(standing)
     if here is None:
-        return broken(standing)
-    return "" if here.situation is Situation.STEADY else half_done(here)
+        return broken(standing).replace("SLICE", both.pair.spec.name)
+    said = "" if here.situation is Situation.STEADY else half_done(here)
+    return said.replace("SLICE", both.pair.spec.name)
 
 
 def recover(

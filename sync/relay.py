@@ -141,10 +141,9 @@ class Relay:
             return self._restart("away", error, _AWAY_WAIT)
 
     def _round(self) -> float:
-        if self._lane is None:
-            self._lane = self._both.lane(step=self._step)
-        lane = self._lane
-        if not lane.authority.has_pending(lane.spec.name, self._acked(lane)):
+        new = self._lane is None  # the databases may have been restored since: a round looks, pending or not
+        lane = self._lane = self._lane or self._both.lane(step=self._step)
+        if not new and not lane.authority.has_pending(lane.spec.name, self._acked(lane)):
             self._check_epoch(lane)
             self._say("idle")
             return IDLE_WAIT

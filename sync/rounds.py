@@ -113,6 +113,9 @@ def _check_life(lane: Lane, tx: RoundTransaction, view: Snapshot) -> None:
         )
     nonce = view.nonce(tx.seen.acked_seq) if lane.acks_on_follower else None
     why = incarnation.judge(tx.seen, view.incarnation, nonce, tx.seen.identity)
+    now = lane.follower.seen(name) if why else tx.seen
+    if (now.epoch, now.round) != (tx.seen.epoch, tx.seen.round):  # unlocked on SQLite: that explains it
+        raise Overtaken(f"{name}: another relay's round came first")
     if why:
         raise SliceStopped(f"{name}: {why}")
 

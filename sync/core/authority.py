@@ -110,7 +110,7 @@ def broken(standing: Standing) -> str:
     """The sentence about two rows that do not belong together, with the cure."""
     swap = mend(standing)
     cure = (
-        f"`strangler recover` sets {swap.side} to {swap.new.phase}, then a full verify decides"
+        f"`strangler flip SLICE --resume` sets {swap.side} to {swap.new.phase}, then a full verify decides"
         if swap
         else "restore both databases from backups of one moment, or remove capture and begin anew"
     )
@@ -162,7 +162,9 @@ def may_round(follower: Authority, lease_epoch: int, authority: Authority | None
     Asked with the follower's lease row locked (or unmoved until the commit), after it both rows are read.
     """
     if authority is None:
-        return "the source has no authority row (capture was removed there): `strangler capture install`"
+        return (
+            "the source has no authority row (capture was removed there): `strangler capture install SLICE`"
+        )
     if authority.epoch != epoch:
         return f"this relay runs for epoch {epoch}, and its source is at epoch {authority.epoch} by now"
     if lease_epoch > epoch:

@@ -142,10 +142,14 @@ def half_done(here: Place) -> str:
     """The sentence about a flip that somebody left half done, with the cure."""
     begun = f"the flip from {here.authority} (epoch {here.epoch}) to {here.follower}"
     if here.situation is Situation.ABORTING:
-        return f"{begun} was aborted, and {here.authority} is not open again yet; `flip --resume` opens it"
+        return (
+            f"{begun} was aborted, and {here.authority} is not open again yet; "
+            "`strangler flip SLICE --resume` opens it"
+        )
     return (
-        f"{begun} is half done ({here.situation}), and both sides are closed; `flip --resume` ends it with "
-        f"{here.follower} open, `flip --abort` opens {here.authority} again; neither loses a write"
+        f"{begun} is half done ({here.situation}), and both sides are closed; "
+        f"`strangler flip SLICE --resume` ends it with {here.follower} open, "
+        f"`strangler flip SLICE --abort` opens {here.authority} again; neither loses a write"
     )
 
 
@@ -156,5 +160,6 @@ def _overtaken(attempt: Attempt, standing: Standing, here: Place) -> Decision:
     return Decision(
         Step.LOST,
         sentence=f"somebody else decided while this flip was under way: {here.authority} is the authority in "
-        f"epoch {here.epoch} ({here.situation}); nothing was lost; look at `sync status`, then flip again",
+        f"epoch {here.epoch} ({here.situation}); nothing was lost; look at `strangler sync status`, "
+        "then flip again",
     )

@@ -1,4 +1,4 @@
-"""Is the authority's database still the one whose commits we applied? A lost tail is noticed here.
+"""Are the two databases still those that we knew? A lost tail, a restore or a failover is noticed here.
 
 What tells (measured): a crash with asynchronous commit changes no id, a restored SQLite file neither; so
 beside the database's identity we compare what the follower remembers with what the authority knows.
@@ -13,12 +13,13 @@ from sync.ports import Incarnation, Seen
 
 
 class Life(StrEnum):
-    """What became of the authority's database since the follower last looked."""
+    """What became of the databases since the follower last looked."""
 
     SAME = "same"
     LOST_TAIL = "lost tail"  # commits that we have applied are not there
     RESTORED = "restored"  # another past: the same number names another row
     FAILED_OVER = "failed over"  # another server, or another timeline
+    FOLLOWER_LOST = "follower lost"  # it is the follower's database that has lost rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class Verdict:
 
 
 CURE = (
-    "the slice stops, because going on would overwrite what the follower still has: `strangler sync status` "
-    "lists it; `strangler sync accept SLICE` begins a new epoch and verifies everything"
+    "the slice stops, because going on would overwrite what the follower still has: `strangler sync accept "
+    "SLICE` writes that into a file, begins a new epoch and asks for a full verify"
 )
 
 
@@ -59,6 +60,13 @@ def look(seen: Seen, now: Incarnation, nonce: str | None, remembered: str = "") 
             f"the authority knows of round {now.round}, and the follower of round {seen.round}: the "
             f"authority's database lost commits; {CURE}",
         )
+    if now.round > seen.round:
+        return Verdict(
+            Life.FOLLOWER_LOST,
+            f"the follower knows of round {seen.round}, and had acknowledged round {now.round}: the "
+            "follower's database lost commits, and what was acknowledged is not sent again; `strangler sync "
+            "accept SLICE` begins a new epoch; then `strangler backfill SLICE` brings everything again",
+        )
     if nonce is not None and seen.acked_seq and nonce != seen.acked_nonce:
         return Verdict(
             Life.RESTORED,
@@ -68,8 +76,8 @@ def look(seen: Seen, now: Incarnation, nonce: str | None, remembered: str = "") 
     if remembered and remembered != now.identity:
         return Verdict(
             Life.FAILED_OVER,
-            f"the authority's database was {remembered} and is {now.identity}: a failover or a restore, which "
-            f"may have lost its last commits; {CURE}",
+            f"the authority's database was {remembered} and is {now.identity}: a failover or a restore, "
+            f"which may have lost its last commits; {CURE}",
         )
     return Verdict(Life.SAME)
 

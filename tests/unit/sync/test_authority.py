@@ -222,7 +222,7 @@ def test_a_flip_begins_from_a_steady_authority_alone() -> None:
     half = begin(standing((1, C, 2, I)), L)
     assert isinstance(half, Decision)
     assert "the flip from legacy (epoch 1) to extracted is half done (intent)" in half.sentence
-    assert "`flip --resume` ends it with extracted open, `flip --abort` opens legacy again" in half.sentence
+    assert "`strangler flip SLICE --resume` ends it with extracted open" in half.sentence
     torn = begin(standing((1, O, 2, O)), L)
     assert isinstance(torn, Decision)
     assert "no step of a flip leads there" in torn.sentence

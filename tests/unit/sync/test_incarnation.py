@@ -18,6 +18,13 @@ LIVES = {
     "two rounds are missing": (Incarnation("a", 95, 5), None, "a", Life.LOST_TAIL, "knows of round 5"),
     "another row has the number": (Incarnation("a", 95, -1), "x", "a", Life.RESTORED, "row 90 of the"),
     "the row has gone": (Incarnation("a", 95, -1), "", "a", Life.RESTORED, "was restored, or the outbox"),
+    "the follower is behind its own word": (
+        Incarnation("a", 95, 8),
+        None,
+        "a",
+        Life.FOLLOWER_LOST,
+        "knows of round 7, and had acknowledged round 8",
+    ),
     "another server": (Incarnation("b", 95, 7), None, "a", Life.FAILED_OVER, "was a and is b"),
 }
 
@@ -30,7 +37,7 @@ def test_what_became_of_the_authoritys_database(name: str) -> None:
     assert found.stop is (life is not Life.SAME)
     assert sentence in found.sentence
     assert judge(SEEN, now, nonce, remembered) == found.sentence
-    assert not found.stop or "strangler sync status" in found.sentence
+    assert not found.stop or "strangler sync accept" in found.sentence
 
 
 def test_a_follower_that_has_seen_nothing_cannot_miss_anything() -> None:
