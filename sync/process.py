@@ -15,14 +15,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from migration.announce import LedgerAnnouncer
 from migration.errors import LedgerError, PlanError
 from migration.ports import Ledger
+from sync.agreement import Agreement
 from sync.care import Care
 from sync.core.fuse import Limits
 from sync.core.values import Side
 from sync.errors import SyncError
 from sync.ports import Pair
-from sync.relay import Health, Relay
+from sync.relay import Health, Relay, Sessions
 
 LEASE_TTL = 5.0  # seconds until another process takes over from a killed one
 RENEW = 1.0
@@ -108,14 +110,22 @@ class SyncProcess:
             int(pair.options.get("outbox_max", 1_000_000)), float(pair.options.get("outbox_age", 86_400))
         )
         care = Care(pair, self._holder, limits, lead.stop.wait, lambda text: self._say(f"{name}: care", text))
+        work = [("relay", relay.run), ("care", care.run), *self._agreement(name, pair, lead)]
         lead.threads = [
-            threading.Thread(target=work.run, name=f"{word} {name}", daemon=True)
-            for word, work in (("relay", relay), ("care", care))
+            threading.Thread(target=run, name=f"{word} {name}", daemon=True) for word, run in work
         ]
         self._leads[name] = lead
         for thread in lead.threads:
             thread.start()
         self._say(name, f"relaying as {self._holder}")
+
+    def _agreement(self, name: str, pair: Pair, lead: _Lead) -> list[tuple[str, Callable[[], None]]]:
+        if self._ledger is None:
+            return []
+        row = LedgerAnnouncer(self._ledger, name, actor=self._holder, why="the databases say so")
+        both = Sessions(pair, f"{self._holder}:ledger")
+        agreement = Agreement(both, row, lead.stop.wait, lambda text: self._say(f"{name}: ledger", text))
+        return [("agreement", agreement.run)]
 
     def _end_predecessors(self, pair: Pair) -> None:
         """A leader that was stopped in mid-round still holds the lease row: end its sessions."""
