@@ -69,13 +69,18 @@ def in_our_words(name: str) -> Iterator[None]:
     try:
         yield
     except Refused as error:
-        raise Refusal(_with_next(str(error), f"strangler sync status {name}")) from None
+        raise Refusal(_with_next(_named(error, name), f"strangler sync status {name}")) from None
     except PlanMismatch as error:
         raise DeskError(
             _with_next(str(error), "correct the plan or the tables, then: strangler doctor")
         ) from None
     except SyncError as error:
-        raise DeskError(_with_next(str(error), f"strangler sync status {name}")) from None
+        raise DeskError(_with_next(_named(error, name), f"strangler sync status {name}")) from None
+
+
+def _named(error: SyncError, name: str) -> str:
+    """Sentences of sync that know no slice say SLICE where its name belongs."""
+    return str(error).replace("SLICE", name)
 
 
 def _with_next(sentence: str, command: str) -> str:

@@ -53,7 +53,9 @@ def _one(plan: Plan, name: str, writes: SliceState) -> SyncLook:
     with opened(plan, name) as both:
         found = status(both)
         stamps = {side: _stamp(both, side) for side in Side} if found.captured else {}
-    health = read_health(Path(plan.state_dir), name)
+    health = dict(read_health(Path(plan.state_dir), name))
+    if isinstance(health.get("sentence"), str):
+        health["sentence"] = str(health["sentence"]).replace("SLICE", name)
     return SyncLook(found, writes, health, stamps, (part.outbox_max, part.outbox_age))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     metavar="E=K",
     help="A row in quarantine that may stay behind: entity and key. It waits on in the other direction.",
 )
+@click.option(
+    "--accept-unverified", "unverified", is_flag=True, help="Though no pass of verify is younger than a day."
+)
 @click.option("--resume", is_flag=True, help="Bring a flip that was left half done to its end.")
 @click.option("--abort", is_flag=True, help="Take back a flip that was left half done.")
 @click.option("--reason", default="flip", show_default=True, metavar="TEXT", help="Why; kept in the audit.")
@@ -46,6 +50,7 @@ def flip(
     side: str | None,
     dry_run: bool,
     accepted: tuple[str, ...],
+    unverified: bool,
     resume: bool,
     abort: bool,
     reason: str,
@@ -62,29 +67,49 @@ def flip(
         raise click.UsageError("--dry-run goes with --to.")
     plan = desk.load(context)
     if side is not None:
-        return _flip(plan, name, side, dry_run, accepted, reason, as_json)
+        wish = _Wish(plan, name, side, accepted, unverified, reason)
+        return _dry_run(wish, as_json) if dry_run else _flip(wish, as_json)
     return _end(plan, name, "resume" if resume else "abort", accepted, reason, as_json)
 
 
-def _flip(
-    plan: Plan, name: str, to: str, dry_run: bool, accepted: tuple[str, ...], reason: str, as_json: bool
-) -> int:
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What was typed."""
+
+    plan: Plan
+    name: str
+    to: str
+    accepted: tuple[str, ...]
+    unverified: bool
+    reason: str
+
+
+def _dry_run(wish: _Wish, as_json: bool) -> int:
+    from desk.slices import opened
+    from sync.core.values import Side
+    from sync.preflight import preflight
+
+    with opened(wish.plan, wish.name) as both:
+        excepted = _accepted(both, wish.accepted)
+        checked = preflight(both, Side(wish.to), excepted, unverified=wish.unverified)
+    return _tell_preflight(wish.name, checked, as_json)
+
+
+def _flip(wish: _Wish, as_json: bool) -> int:
     from desk.slices import opened
     from sync.core.values import Side
     from sync.flip import flip as run
     from sync.preflight import preflight
 
-    target = Side(to)
-    with opened(plan, name) as both:
-        excepted = _accepted(both, accepted)
-        checked = preflight(both, target, excepted)
-        if dry_run:
-            return _tell_preflight(name, checked, as_json)
-        if not checked.blockers:
-            telling.say(f"{name} to {target}: {checked.sentence}.")
-        with _announcer(plan, name, reason) as announcer:
-            done = run(both, target, announcer, accepted=excepted)
-    return _tell(name, done, target, as_json)
+    target = Side(wish.to)
+    with opened(wish.plan, wish.name) as both:
+        excepted = _accepted(both, wish.accepted)
+        checked = preflight(both, target, excepted, unverified=wish.unverified)
+        if not checked.blockers:  # else the flip itself tells, once it has tried to catch up
+            telling.say(f"{wish.name} to {target}: {checked.sentence}.")
+        with _announcer(wish.plan, wish.name, wish.reason) as announcer:
+            done = run(both, target, announcer, accepted=excepted, unverified=wish.unverified)
+    return _tell(wish.name, done, target, as_json)
 
 
 def _end(plan: Plan, name: str, goal: str, accepted: tuple[str, ...], reason: str, as_json: bool) -> int:

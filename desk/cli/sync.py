@@ -11,7 +11,7 @@ from desk.cli import desk, telling
 from desk.cli.commands import DeskGroup
 from desk.cli.repair import held_json, show_held
 from desk.cli.verify import mismatch_json, show
-from desk.errors import Exit
+from desk.errors import Exit, Refusal
 
 if TYPE_CHECKING:
     from desk.sync_look import SyncLook
@@ -48,6 +48,39 @@ def status(context: click.Context, name: str | None, as_json: bool) -> int:
         if at:
             telling.data("")
         _show(one)
+    return Exit.YES
+
+
+@sync.command(short_help="Go on after a failover or a restore, once a person has looked.")
+@click.argument("name", metavar="S")
+@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Default: in the state folder.")
+@click.option("--confirm", default="", metavar="S", help="The slice's name, typed again.")
+@telling.json_option
+@click.pass_context
+def accept(context: click.Context, name: str, out: str | None, confirm: str, as_json: bool) -> int:
+    """Let slice S go on after its database was restored, or a failover lost its last commits.
+
+    First every row that the follower has, and the authority has not or has otherwise, is written to a file,
+    one JSON line each: what is only there will be overwritten or has to be carried over by you. Then a new
+    epoch begins.
+    """
+    from desk.kept_rows import accept as run
+    from desk.slices import find
+
+    plan = desk.load(context)
+    if confirm != find(plan, name):
+        raise Refusal(
+            f"Going on with {name} overwrites what only the follower has; it is written to a file first.\n"
+            f"Next: strangler sync status {name}; then: strangler sync accept {name} --confirm={name}"
+        )
+    done = run(plan, name, out)
+    if as_json:
+        body = {"slice": name, "life": done.verdict.life, "sentence": done.verdict.sentence}
+        more = {"kept": done.kept, "file": str(done.file), "epoch": done.epoch}
+        telling.as_json("sync_accept", {**body, **more})
+        return Exit.YES
+    telling.data(f"{name}: {done.kept:,} rows kept in {done.file}; goes on in epoch {done.epoch}.")
+    telling.say(f"Next: look at that file, then: strangler verify {name}")
     return Exit.YES
 
 

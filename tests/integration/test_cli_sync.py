@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -243,3 +244,39 @@ def test_a_plan_with_a_split_form_is_right_and_warned_of(desk: Desk) -> None:
     assert 'write pair = "page"' in said
     assert "is right" in said
     assert desk.json("plan", "check")["warnings"][0]["line"] == 25
+
+
+def test_a_restored_database_stops_the_slice_until_what_the_follower_has_is_kept_in_writing(
+    desk: Desk,
+) -> None:
+    desk.in_step()
+    desk.ok("verify", "orders")
+    backup = desk.folder / "backup.db"
+    desk.legacy(f"VACUUM INTO '{backup}'")
+    desk.legacy("UPDATE orders SET total = 77.25 WHERE id = 7")
+    desk.legacy("INSERT INTO orders VALUES(900, 9.0, NULL)")
+    desk.ok("backfill", "orders", "--anew")
+    for ending in ("", "-wal", "-shm"):
+        (desk.folder / f"shop.db{ending}").unlink(missing_ok=True)
+    backup.rename(desk.folder / "shop.db")
+    refused = desk.type("backfill", "orders", "--anew")
+    assert refused.returncode == 3
+    assert "strangler sync accept orders" in refused.stderr
+    asked = desk.type("sync", "accept", "orders")
+    assert asked.returncode == 1
+    assert asked.stderr.endswith("strangler sync accept orders --confirm=orders\n")
+    told = desk.json("sync", "accept", "orders", "--confirm=orders", "--out", "kept.jsonl")
+    kept = [json.loads(line) for line in (desk.folder / "kept.jsonl").read_text().splitlines()]
+    assert told["kept"] == len(kept) == 2
+    assert {(one["entity"], one["key"], one["kind"]) for one in kept} == {
+        ("order", "[7]", "other"),
+        ("order", "[900]", "lost"),
+    }
+    assert kept[0]["rows"]["heads"]["cents"] in (7725, 900)
+    assert (desk.folder / "kept.jsonl").stat().st_mode & 0o077 == 0
+    assert told["epoch"] == 3
+    again = desk.type("sync", "accept", "orders", "--confirm=orders")
+    assert again.returncode == 1
+    assert "nothing to accept" in again.stderr
+    assert desk.type("verify", "orders").returncode == 1
+    assert desk.extracted("SELECT count(*) FROM heads WHERE id = 900") == [(1,)]
