@@ -234,10 +234,9 @@ def start_facade(
 
 
 def _listens(running: Running) -> bool:
-    try:
+    with contextlib.suppress(OSError):
         return running.admin("/readyz")[0] == 200
-    except OSError:
-        return False
+    return False
 
 
 @contextlib.contextmanager
