@@ -308,6 +308,21 @@ def test_a_restored_copy_is_told_by_its_nonce_even_after_new_writes(tmp_path: Pa
         assert snapshot.nonce(acked) not in ("", nonce)
 
 
+def test_whoever_has_the_replaced_file_open_neither_asks_nor_writes_it(tmp_path: Path) -> None:
+    odd = Odd(tmp_path, THING, {"t": ("id",)})
+    with closing(odd.session()) as session:
+        shutil.copy(odd.path, tmp_path / "copy.db")
+        shutil.move(tmp_path / "copy.db", odd.path)
+        for act in (
+            lambda: session.authority(SLICE),
+            lambda: session.swap(SLICE, OPEN, Authority(1, Phase.CLOSED), 1.0),
+            lambda: session.touch(SLICE, "t", [(1,)]),
+            lambda: session.install(SLICE, OPEN),
+        ):
+            with pytest.raises(DatabaseAway, match="taken its place"):
+                act()
+
+
 @pytest.mark.parametrize(
     "url", ["sqlite://", "sqlite:///:memory:", "postgresql://x/y", "nonsense", "sqlite:///file:a?uri=true"]
 )

@@ -20,6 +20,7 @@ class AuthorityPart(Capture):
 
     def authority(self, slice_name: str) -> Authority | None:
         """The row as committed now; None when capture is not installed here."""
+        self.check_file()
         try:
             row = self.one(_AUTHORITY, (slice_name,))
         except NotCaptured:

@@ -142,6 +142,7 @@ class Line:
 
     def begin(self, patience: float = PATIENCE) -> None:
         """Take the file's write lock; Busy when it could not be had within `patience` seconds."""
+        self.check_file()
         until = time.monotonic() + patience
         self.run("PRAGMA busy_timeout = 0")
         try:
