@@ -27,6 +27,7 @@ P = SlicePhase
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("workers", [1, 2])
 def test_fifty_clients_write_through_twenty_flips_and_notice_none(
     tmp_path: Path, workers: int, capsys: pytest.CaptureFixture[str]

@@ -12,7 +12,7 @@ from migration.core.slice_state import SlicePhase
 from tests.integration.facade_bench import until
 from tests.integration.writing_world import EXTRACTED, LEGACY, Writing, set_phase, set_row, world
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.alone]
 
 
 def test_flips_under_load_are_not_noticed_and_a_server_killed_in_one_costs_no_write(

@@ -94,6 +94,7 @@ def test_writes_wait_and_go_on_to_who_is_the_authority_then(tmp_path: Path) -> N
         assert len(re.findall(r"201 answered .* authority extracted epoch=2", told)) == len(names)
 
 
+@pytest.mark.alone
 def test_a_write_that_waited_for_its_hold_is_told_that_nothing_was_written(tmp_path: Path) -> None:
     with world(tmp_path, hold="400ms") as shop:
         _flipping(shop)
@@ -117,6 +118,7 @@ def test_a_flip_that_is_given_up_lets_the_writes_go_where_they_were_going(tmp_pa
         assert sorted(shop.fence.written) == [(LEGACY, "a", "3"), (LEGACY, "b", "3")]
 
 
+@pytest.mark.alone
 def test_more_than_may_wait_are_refused_at_once_and_others_still_have_room(tmp_path: Path) -> None:
     with world(tmp_path, max_in_flight=8) as shop:
         _flipping(shop)
@@ -185,6 +187,7 @@ def test_a_client_that_expects_100_is_told_so_once_the_wait_is_over(tmp_path: Pa
             assert client.reply().status == 201
 
 
+@pytest.mark.alone
 def test_a_seat_says_when_the_last_write_is_over(tmp_path: Path) -> None:
     with world(tmp_path, workers=2) as shop:
         shop.knows(P.STEADY)

@@ -263,6 +263,7 @@ def test_when_the_monolith_is_away_nobody_is_taken_for_a_guest(shop: World) -> N
         assert shop.front.metric('strangler_introspections_total{outcome="failed"}') >= 3
 
 
+@pytest.mark.alone
 def test_when_the_monolith_is_slow_the_others_do_not_wait(shop: World) -> None:
     with shop.browser(3) as browser, shop.browser() as guest:
         time.sleep(1.1)  # whatever was known of this customer
