@@ -51,7 +51,8 @@ def test_fifty_clients_write_through_twenty_flips_and_notice_none(
     with capsys.disabled():
         print(
             f"\n{workers} workers: {len(took)} writes, {held:.0f} held:"
-            f" p50 {waits[len(waits) // 2] * 1000:.0f} ms, p99 {waits[-len(waits) // 100] * 1000:.0f} ms, longest {took[-1] * 1000:.0f} ms;"
+            f" p50 {waits[len(waits) // 2] * 1000:.0f} ms, p99 {waits[-len(waits) // 100] * 1000:.0f} ms,"
+            f" longest {took[-1] * 1000:.0f} ms;"
             f" pause p50 {pauses[10] * 1000:.0f} ms, p99 {pauses[-1] * 1000:.0f} ms"
         )
     assert pauses[-1] < 1.0
