@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
 import psycopg
@@ -92,12 +93,12 @@ def test_a_role_without_a_right_on_the_fence_cannot_write(
 
 def _writers_take_turns(legacy: Bank, close: Callable[[], None] | None) -> bool:
     """Each begins before the one before it ends; whether somebody who closes meanwhile comes to it."""
-    with hands(legacy, 2) as (one, two), Hand(legacy, owner=True) as watcher, ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2) as pool, hands(legacy, 2) as (one, two), Hand(legacy, owner=True) as watcher:
         one.do("BEGIN")
         one.do(INSERT, 1000, "1000@x")
         closed = pool.submit(close) if close else None
-        while close and watcher.do("SELECT count(*) FROM pg_locks WHERE NOT granted") == [(0,)]:
-            pass  # until the close has come to wait for the first writer
+        if closed:
+            _wait_for(watcher, closed)
         for number in range(HANDOVERS):
             two.do("BEGIN")
             writing = pool.submit(two.do, INSERT, number, f"{number}@x")
@@ -113,6 +114,13 @@ def _writers_take_turns(legacy: Bank, close: Callable[[], None] | None) -> bool:
         assert not (closed and closed.done())
         one.do("COMMIT")
         return False
+
+
+def _wait_for(watcher: Hand, closed: Future[None]) -> None:
+    """Until the close has come to wait for the first writer."""
+    while watcher.do("SELECT count(*) FROM pg_locks WHERE NOT granted") == [(0,)]:
+        assert not closed.done(), "it waits for nobody"
+        time.sleep(0.002)
 
 
 def _multixacts(bank: Bank) -> int:
