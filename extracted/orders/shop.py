@@ -20,7 +20,8 @@ T = TypeVar("T")
 TIMEOUT = 3.0  # seconds: a cart is made from a dozen queries, and the caller waits for its order
 PRICE_COUNTS = 10.0  # seconds: a price that was shown holds as long
 NAME_COUNTS = 300.0  # seconds
-ADDRESS_COUNTS = 30.0
+ADDRESS_COUNTS = 3600.0  # seconds: the first address of a customer stays the first
+NO_ADDRESS_COUNTS = 30.0
 POSTAGE_COUNTS = 60.0  # seconds, for each client's address
 MOST = 20_000  # entries of each kind
 
@@ -88,7 +89,8 @@ class Shop:
             found: int | None = _found(self._ask(self._legacy, path, self._shown))["address_id"]
             return found
 
-        return self._addresses.get(customer_id, ADDRESS_COUNTS, ask)
+        known = self._addresses.get(customer_id, ADDRESS_COUNTS, ask)
+        return self._addresses.get(customer_id, NO_ADDRESS_COUNTS, ask) if known is None else known
 
     def postage(self, caller: Mapping[str, str]) -> float:
         """What sending costs to where the client seems to be."""
