@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sync.adapters.sqlite.part import Part
 from sync.adapters.sqlite.tables import Table
+from sync.core.keys import of as key_of
 from sync.core.values import Key, Mark, Row, Rows
 from sync.errors import SliceStopped
 from sync.ports import Incarnation
@@ -114,6 +115,9 @@ def read_rows(part: Part, slice_name: str, entity: str, keys: Collection[Key]) -
 
 
 def _table_rows(part: Part, table: Table, keys: Collection[Key]) -> dict[Key, Row]:
+    if table.maps_key:
+        found = part.run(f"SELECT {table.columns} {table.chosen}", (table.key_list(keys),))
+        return {key_of(row, table.spec.key): row for row in map(table.row, found)}
     size = len(table.spec.key)
     found = part.run(f"SELECT {table.key_columns}, {table.columns} {table.chosen}", (table.key_list(keys),))
     return {table.key_of(each[:size]): table.row(each[size:]) for each in found}

@@ -60,7 +60,8 @@ class Table:
         }
         self._decode = _decoders(types, spec.columns)
         self._decode_key = _decoders(types, spec.key)
-        self._key_at = [spec.columns.index(name) for name in spec.key if name in spec.columns]
+        self.maps_key = set(spec.key) <= set(spec.columns)
+        self._encode_single = self._encode[spec.key[0]] if len(spec.key) == 1 else None
         self.columns = ", ".join(f"t.{quoted(name)}" for name in spec.columns)
         self.key_columns = ", ".join(f"t.{quoted(name)}" for name in spec.key)
         # What an INSERT has to name: SQLite refuses a missing NOT NULL value before it sees a conflict.
@@ -73,6 +74,8 @@ class Table:
     # -- keys ----------------------------------------------------------------------------------------
     def stored_key(self, key: Key) -> tuple[Any, ...]:
         """The key's values as this table stores them; ValueError."""
+        if self._encode_single is not None and len(key) == 1:
+            return (self._encode_single(key[0]),)
         if len(key) != len(self.spec.key):
             raise ValueError(f"key {keys.text(key)} does not have the columns of {self.spec.name}")
         return tuple(self._encode[name](part) for name, part in zip(self.spec.key, key, strict=True))
