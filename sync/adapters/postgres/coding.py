@@ -10,6 +10,7 @@ import json
 import uuid
 from collections.abc import Iterable
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -44,6 +45,23 @@ class _Day(Loader):
             return text
 
 
+# One object each: `==` of rows looks at identity first, and no NaN equals another.
+_NAN = float("nan")
+_DECIMAL_NAN = Decimal("NaN")
+
+
+class _Float(Loader):
+    def load(self, data: Buffer) -> float:
+        value = float(bytes(data))
+        return value if value == value else _NAN
+
+
+class _Decimal(Loader):
+    def load(self, data: Buffer) -> Decimal:
+        value = Decimal(_text(data))
+        return value if value.is_finite() or not value.is_nan() else _DECIMAL_NAN
+
+
 class _Plain(Loader):
     def load(self, data: Buffer) -> str:
         return _text(data)
@@ -53,6 +71,8 @@ def teach(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
     """Make this connection answer with our values."""
     loaders: tuple[tuple[str, Any], ...] = (
         *((each, _Moment) for each in ("timestamp", "timestamptz")),
+        *((each, _Float) for each in ("float4", "float8")),
+        ("numeric", _Decimal),
         ("date", _Day),
         *((each, _Plain) for each in ("interval", "inet", "cidr", "time", "timetz")),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 
 from sync.adapters.postgres.coding import array_of
 from sync.adapters.postgres.tables import Tables
@@ -27,7 +28,18 @@ def _said(rows: Rows | None, entity: Entity | None) -> str | None:
             rows = entity.forward(rows)
         except ValueError:
             return None  # what was there before had no counterpart: nobody has ever seen it as the service's
-    return json.dumps(rows, ensure_ascii=False, default=_plain).replace("\\u0000", "�")
+    try:
+        return json.dumps(rows, ensure_ascii=False, default=_plain, allow_nan=False)
+    except ValueError:  # JSON has no infinity, and no "not a number"
+        return json.dumps(_finite(rows), ensure_ascii=False, default=_plain)
+
+
+def _finite(value: Value) -> Value:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list) else value
 
 
 def entries(tables: Tables, changes: Iterable[Change]) -> tuple[list[str], int]:

@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS sf.round (
 ) WITH (fillfactor = 50);
 CREATE TABLE IF NOT EXISTS sf.log (
     slice text NOT NULL, pos bigint NOT NULL, epoch bigint NOT NULL, round bigint NOT NULL, entity text NOT NULL,
-    key text NOT NULL, before jsonb, after jsonb, context jsonb,
+    key text NOT NULL, before json, after json, context json,
     PRIMARY KEY (slice, pos)
 );
 CREATE TABLE IF NOT EXISTS sf.log_reader (

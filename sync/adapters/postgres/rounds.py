@@ -115,7 +115,7 @@ class PostgresRound:
         if count:
             self._link.run(
                 "INSERT INTO sf.log (slice, pos, epoch, round, entity, key, before, after)"
-                " SELECT %s, %s + n, %s, %s, entity, key, before::jsonb, after::jsonb"
+                " SELECT %s, %s + n, %s, %s, entity, key, before::json, after::json"
                 " FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])"
                 " WITH ORDINALITY AS u(entity, key, before, after, n)",
                 (self._slice, self._log_pos, *version, *columns),
