@@ -59,6 +59,7 @@ chaos: services ## Kill processes and servers under load (KILLS=1000 on each eng
 	$(BIN)/python -m tests.sync.chaos --kills $(or $(KILLS),1000)
 	$(BIN)/python -m tests.sync.chaos --kills $(or $(KILLS),1000) --engine postgres
 	MATRIX=all $(PYTEST) -q -m services tests/sync/test_crash_matrix.py
+	E2E_FLIPS=20 $(PYTEST) -q -m services tests/e2e/test_writes_move.py
 
 fuzz: install ## Throw changed HTTP at the facade's parsers (MINUTES=10), guided by coverage where there is atheris
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)
