@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from extracted.catalog.errors import StockAway
 KEPT = 1.0  # seconds: a shelf that was emptied is told so at the latest then
 BETTER_THAN_NOTHING = 300.0  # seconds: how old an answer may be while nobody can be asked
 MOST = 50_000  # shelves kept at once
-TIMEOUT = 0.5  # seconds, below the patience of whoever asks the catalog
-QUIET = 1.0  # seconds without a new attempt after one that failed
+TIMEOUT = 1.5  # seconds, below the patience of whoever asks the catalog
+QUIET = 0.5  # seconds without a new attempt after one that failed
 AT_ONCE = 100  # ids in one question
 
 
@@ -38,22 +39,29 @@ class Shelves:
         self._clock = clock
         self._known: dict[int, tuple[float, Shelf]] = {}
         self._quiet_until = 0.0
+        self._asking = threading.Lock()
 
     def of(self, products: Collection[int]) -> dict[int, Shelf]:
         """The shelf of each product, at most a second old; raises StockAway when nobody can be asked."""
         now = self._clock()
-        wanted = sorted(number for number in products if not self._fresh(number, now, KEPT))
-        try:
-            for start in range(0, len(wanted), AT_ONCE):
-                self._learn(wanted[start : start + AT_ONCE], now)
-        except NoAnswer as error:
-            if not all(self._fresh(number, now, BETTER_THAN_NOTHING) for number in wanted):
-                raise StockAway(f"the stock cannot be asked: {error}") from error
+        if not all(self._fresh(number, now, KEPT) for number in products):
+            with self._asking:  # who waited here mostly finds that the one before has asked for it
+                self._refresh(products)
         return {number: self._known.get(number, (0.0, NOTHING))[1] for number in products}
 
     def close(self) -> None:
         """Let go of this thread's connection."""
         self._owner.close()
+
+    def _refresh(self, products: Collection[int]) -> None:
+        now = self._clock()
+        wanted = sorted(number for number in products if not self._fresh(number, now, KEPT))
+        try:
+            for start in range(0, len(wanted), AT_ONCE):
+                self._learn(with_neighbours(wanted[start : start + AT_ONCE]), now)
+        except NoAnswer as error:
+            if not all(self._fresh(number, now, BETTER_THAN_NOTHING) for number in wanted):
+                raise StockAway(f"the stock cannot be asked: {error}") from error
 
     def _fresh(self, product: int, now: float, age: float) -> bool:
         known = self._known.get(product)
@@ -81,3 +89,11 @@ class Shelves:
             return {item["product_id"]: Shelf(item["quantity"], item["restock_note"]) for item in items}
         except (ValueError, KeyError, TypeError) as error:
             raise NoAnswer(f"{self._owner.url} answered something else than the stock") from error
+
+
+def with_neighbours(products: list[int]) -> list[int]:
+    """One product comes with its hundred: who shows one shows another next, and a question costs the same."""
+    if len(products) != 1:
+        return products
+    first = (products[0] - 1) // AT_ONCE * AT_ONCE + 1
+    return list(range(max(1, first), first + AT_ONCE))

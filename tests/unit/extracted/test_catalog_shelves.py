@@ -6,6 +6,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -86,14 +87,36 @@ def shelves(owner: Owner, clock: Clock) -> Iterator[Shelves]:
 def test_a_shelf_is_asked_for_once_a_second(owner: Owner, shelves: Shelves, clock: Clock) -> None:
     assert shelves.of([3, 1]) == {3: Shelf(3, None), 1: Shelf(1, None)}
     clock.now = 1.0
-    shelves.of([1, 2])
+    shelves.of([1, 2, 4])
     clock.now = 2.5
-    shelves.of([1])
-    assert owner.asked == ["1,3", "2", "1"]
+    shelves.of([1, 2])
+    assert owner.asked == ["1,3", "2,4", "1,2"]
+
+
+@pytest.mark.parametrize(("product", "first"), [(1, 1), (100, 1), (101, 101), (250, 201)])
+def test_one_product_is_asked_for_with_its_hundred(
+    owner: Owner, shelves: Shelves, product: int, first: int
+) -> None:
+    assert shelves.of([product]) == {product: Shelf(product, None)}
+    assert owner.asked == [",".join(map(str, range(first, first + 100)))]
+    shelves.of([first, first + 99])
+    assert len(owner.asked) == 1
+
+
+def test_many_who_ask_at_once_ask_once(owner: Owner) -> None:
+    shelves = Shelves(owner.url)
+
+    def ask(number: int) -> int:
+        with contextlib.closing(shelves):  # of this thread's connection
+            return shelves.of([number])[number].quantity
+
+    with ThreadPoolExecutor(8) as crowd:
+        assert list(crowd.map(ask, range(1, 51))) == list(range(1, 51))
+    assert len(owner.asked) == 1
 
 
 def test_a_product_without_a_shelf_is_sold_out(shelves: Shelves) -> None:
-    assert shelves.of([404]) == {404: Shelf(0, None)}
+    assert shelves.of([404, 5]) == {404: Shelf(0, None), 5: Shelf(5, None)}
 
 
 def test_a_long_list_is_asked_in_pieces(owner: Owner, shelves: Shelves) -> None:
@@ -106,9 +129,9 @@ def test_while_nobody_answers_the_last_answer_stands_for_five_minutes(
 ) -> None:
     shelves.of([1])
     owner.status = 503
-    for clock.now in (2.0, 2.5, 4.0, 299.0):
+    for clock.now in (2.0, 2.25, 4.0, 299.0):
         assert shelves.of([1]) == {1: Shelf(1, None)}
-    assert len(owner.asked) == 4  # 2.5 is within the second without a new attempt
+    assert len(owner.asked) == 4  # 2.25 is within the half second without a new attempt
     clock.now = 301.0
     with pytest.raises(StockAway, match="answered 503"):
         shelves.of([1])
