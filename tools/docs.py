@@ -10,6 +10,7 @@ import click
 from bench.facade.table import page as performance_page
 from desk.cli.commands import cli
 from migration import generated
+from tools.flip_page import flip_page
 from tools.reference import metrics_page, report_page
 
 REPO = Path(__file__).resolve().parents[1]
@@ -26,6 +27,7 @@ def pages(root: Path) -> Mapping[Path, str]:
     return {
         **generated.pages(root),
         folder / "cli.md": command_line(),
+        folder / "flip.md": flip_page(),
         folder / "report.md": report_page(),
         folder / "metrics.md": metrics_page(root),
         folder / "performance.md": performance_page(root),
