@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sync.core.fuse import Fuse, Limits, Verdict, judge
 from sync.core.values import Side
 from sync.errors import Busy, DatabaseAway, NotCaptured, Overtaken, SyncError
-from sync.flip import top_up
+from sync.flip import mend_fences, top_up
 from sync.ports import Pair
 from sync.relay import Sessions
 from sync.verify import verify
@@ -74,6 +74,7 @@ class Care:
             return
         self._looked = time.monotonic()
         lane = self._both.lane()
+        mend_fences(self._both)  # a server that died between fence and row refuses everybody until then
         if lane.source is Side.EXTRACTED:
             top_up(self._both)
         acked = lane.follower.seen(lane.spec.name).acked_seq if lane.acks_on_follower else 0

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from sync import capture
 from sync.backfill import backfill
+from sync.care import Care
 from sync.core.flip import Goal
+from sync.core.fuse import Limits
 from sync.core.values import Authority, Phase, Side
 from sync.errors import Refused, SyncError
 from sync.flip import Flipped, Patience, flip
@@ -245,3 +248,19 @@ def test_nothing_half_done_is_left_alone(banks: Banks, both: Sessions) -> None:
         assert (done.authority, done.epoch) == (Side.LEGACY, 1)
     with closing(banks.legacy.session()) as session:
         assert session.fence_open(BANK)
+
+
+@SERVICES
+def test_a_fence_that_a_dead_server_left_apart_from_its_row_is_mended(
+    tmp_path: Path, postgres_database: Callable[[], str]
+) -> None:
+    banks = open_banks("postgres", tmp_path, postgres_database)
+    with sessions(pair_of(banks), "test") as both:
+        capture.install(both)
+        banks.legacy.alter("SELECT setval('sf.fence_bank', 2)")  # a close that never committed
+        with pytest.raises(psycopg.Error):
+            banks.legacy.account(1)
+        once = iter([False])
+        Care(pair_of(banks), "care", Limits(), lambda _: next(once, True), print).run()
+        banks.legacy.account(1)
+        assert str(both.standing()) == "legacy open in epoch 1, extracted closed in epoch 0"
