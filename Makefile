@@ -7,7 +7,7 @@ PYTEST   := $(BIN)/python -m pytest
 THREE    := -n 3
 # T chooses tests: make test T="tests/unit -k stages"
 .DEFAULT_GOAL := help
-.PHONY: help install up test services test-services check format compiled bench bench-facade chaos fuzz docs lock clean
+.PHONY: help install up test services test-services check format compiled bench bench-facade bench-sync chaos fuzz docs lock clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-15s %s\n", $$1, $$2 }'
@@ -49,7 +49,7 @@ format: install ## Let ruff format and mend what it can
 compiled: install ## The facade's data path compiled, as a wheel and an environment in var/compiled (needs a C compiler)
 	@$(BIN)/python -m tools.compile
 
-bench: bench-facade ## Measure everything (QUICK=1: some minutes)
+bench: bench-facade bench-sync ## Measure everything (QUICK=1: some minutes)
 	-$(BIN)/python -m bench.compare $(if $(QUICK),--rounds 3)
 
 bench-facade: install ## What a request costs beside nginx and Envoy, into bench/results (QUICK=1: under five minutes)
@@ -60,6 +60,9 @@ chaos: services ## Kill processes and servers under load (KILLS=1000 on each eng
 	$(BIN)/python -m tests.sync.chaos --kills $(or $(KILLS),1000) --engine postgres
 	MATRIX=all $(PYTEST) -q -m services tests/sync/test_crash_matrix.py
 	E2E_FLIPS=20 $(PYTEST) -q -m services tests/e2e/test_writes_move.py
+
+bench-sync: services ## What keeping two databases in step costs, into bench/results (QUICK=1: some minutes)
+	$(BIN)/python -m bench.sync $(if $(QUICK),--quick)
 
 fuzz: install ## Throw changed HTTP at the facade's parsers (MINUTES=10), guided by coverage where there is atheris
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)
