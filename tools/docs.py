@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bench.facade.table import page as performance_page
+from bench.sync import table as sync_table
 from desk.cli.commands import cli
 from migration import generated
 from tools.flip_page import flip_page
@@ -30,7 +31,7 @@ def pages(root: Path) -> Mapping[Path, str]:
         folder / "flip.md": flip_page(),
         folder / "report.md": report_page(),
         folder / "metrics.md": metrics_page(root),
-        folder / "performance.md": performance_page(root),
+        folder / "performance.md": sync_table.fill(root, performance_page(root)),
     }
 
 
