@@ -40,6 +40,11 @@ class _Lead:
     stop: threading.Event
     threads: list[threading.Thread] = field(default_factory=list)
 
+    @property
+    def whole(self) -> bool:
+        """Whether every thread still runs."""
+        return all(thread.is_alive() for thread in self.threads)
+
     def end(self) -> None:
         self.stop.set()
         for thread in self.threads:
@@ -83,7 +88,11 @@ class SyncProcess:
                 self._say(name, "another process has taken over; standing by")
                 self._leave(name)
             return
-        if not leads:
+        if leads and not self._leads[name].whole:
+            # A defect of ours ended a thread: its traceback is in the log, and the slice must not stand still.
+            self._say(name, "a part of it ended by an error; starting it anew")
+            self._leave(name)
+        elif not leads:
             self._lead(name)
 
     def _lease(self, name: str, leads: bool) -> bool:

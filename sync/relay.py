@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sync.core.authority import Direction, Standing, broken, direction
 from sync.core.values import Side
-from sync.errors import Busy, DatabaseAway, NotCaptured, Overtaken, SliceStopped
+from sync.errors import Busy, DatabaseAway, NotCaptured, Overtaken, SliceStopped, SyncError
 from sync.ports import Pair, Session
 from sync.rounds import Lane, RoundResult, Step, Work, run_round
 
@@ -139,6 +139,8 @@ class Relay:
             return self._restart("not captured", error, _STOPPED_WAIT)
         except DatabaseAway as error:
             return self._restart("away", error, _AWAY_WAIT)
+        except SyncError as error:  # the plan and a table do not fit any more, or a database refuses us
+            return self._restart("stopped", error, _STOPPED_WAIT)
 
     def _round(self) -> float:
         new = self._lane is None  # the databases may have been restored since: a round looks, pending or not
