@@ -222,9 +222,7 @@ def _keep(lane: Lane, verified: Verified, part: Verified) -> None:
 
 def _walked(lane: Lane, entity: Entity, key: Key, count: int) -> None:
     kept = _progress(lane, entity)
-    kept = dataclasses.replace(
-        kept, after=spelled.text(key), done=kept.done + count, at=time.time(), finished=False
-    )
+    kept = dataclasses.replace(kept, after=spelled.text(key), done=kept.done + count, finished=False)
     lane.follower.keep_progress(lane.spec.name, [kept])
 
 
@@ -236,7 +234,13 @@ def _passed(lane: Lane, entity: Entity) -> None:
 
 
 def _progress(lane: Lane, entity: Entity) -> Progress:
+    """The walk of this epoch. Whole passes of earlier ones count on, with their time (`at`).
+
+    Else the next flip would be refused for as long as the first pass of an epoch takes, and only then.
+    """
     for each in lane.follower.progress(lane.spec.name):
-        if each.walk == "verify" and each.entity == entity.name and each.epoch == lane.epoch:
-            return each
+        if each.walk == "verify" and each.entity == entity.name:
+            if each.epoch == lane.epoch:
+                return each
+            return Progress("verify", entity.name, lane.epoch, at=each.at, passes=each.passes)
     return Progress("verify", entity.name, lane.epoch)

@@ -96,6 +96,18 @@ def test_there_and_back_any_number_of_times(banks: Banks, both: Sessions) -> Non
     assert balance(banks.legacy, 2) == balance(banks.extracted, 2) == 3
 
 
+def test_a_pass_of_verify_that_has_just_begun_takes_no_evidence_away(both: Sessions) -> None:
+    flip(both, Side.EXTRACTED)
+    flip(both, Side.LEGACY)
+
+    def is_killed(_entity: str, _keys: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verify(both.lane(), is_killed)
+    assert flip(both, Side.EXTRACTED).moved
+
+
 def test_a_dry_run_changes_nothing_and_says_what_would_happen(banks: Banks, both: Sessions) -> None:
     done = flip(both, Side.EXTRACTED, dry_run=True)
     assert not done.moved
