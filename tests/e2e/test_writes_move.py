@@ -6,10 +6,12 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -222,6 +224,29 @@ def _figures(folder: Path, mover: Mover, found: Reckoning, status: dict[str, Any
     }
 
 
+ALL_KINDS = {"lost", "doubled", "uninvited", "mangled", "stock", "mismatched"}
+_HARM = (
+    "DELETE FROM orders WHERE id = {0}",
+    "UPDATE orders SET client_reference = 'nobody sent it' WHERE id = {1}",
+    "DELETE FROM order_lines WHERE order_id = {2}",
+    "UPDATE orders SET id = {3} + 1000000 WHERE id = {3}",
+    "UPDATE stock SET quantity = quantity + 1 WHERE product_id = 1",
+)
+
+
+def _what_is_seen_of_planted_harm(
+    system: OrderSystem, folder: Path, old: set[int], before: dict[int, int]
+) -> set[str]:
+    """What the reckoning says of a side that is damaged: it must be able to fail."""
+    numbers = sorted(number for number in read_books(folder).acknowledged.values() if number)
+    for name in ("sync 1", "sync 2"):
+        system.kill(name)
+    with closing(sqlite3.connect(system.home / "shop.db")) as shop, shop:
+        for statement in _HARM:
+            shop.execute(statement.format(*numbers))
+    return set(_reckoned(system, folder, old, before).problems)
+
+
 @pytest.mark.slow
 def test_the_same_slice_moves_on_sqlite_files_and_back_under_light_writes(tmp_path: Path) -> None:
     system = OrderSystem(tmp_path)
@@ -238,5 +263,6 @@ def test_the_same_slice_moves_on_sqlite_files_and_back_under_light_writes(tmp_pa
         found = _reckoned(system, tmp_path, old, before)
         assert found.problems == {}
         assert len(read_books(tmp_path).acknowledged) > 20
+        assert _what_is_seen_of_planted_harm(system, tmp_path, old, before) == ALL_KINDS
     finally:
         system.stop()
