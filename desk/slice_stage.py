@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from desk.cli import desk
 from migration.bootstrap import open_ledger
@@ -23,6 +23,15 @@ def read_all(plan: Plan) -> Mapping[str, SliceState]:
     ledger = open_ledger(plan.ledger.url, create=False)
     try:
         return ledger.slices()
+    finally:
+        ledger.close()
+
+
+def leaders(plan: Plan, names: Iterable[str]) -> Mapping[str, str | None]:
+    """Which process relays each slice now, on whatever machine; None: nobody does."""
+    ledger = open_ledger(plan.ledger.url, create=False)
+    try:
+        return {name: ledger.lease_holder(f"sync:{name}", time.time()) for name in names}
     finally:
         ledger.close()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from desk.slice_stage import read_all
+from desk.slice_stage import leaders, read_all
 from desk.slices import opened
 from migration.core.plan import Plan
 from migration.core.slice_state import SliceState
@@ -23,13 +23,17 @@ FRESH = 10.0  # seconds: a relay that lives writes its health down at least this
 
 @dataclass(frozen=True, slots=True)
 class SyncLook:
-    """One slice. `stamps` says whether a side's tables and triggers are as capture left them."""
+    """One slice. `leader`: the process that relays it, on whatever machine.
+
+    `stamps` says whether a side's tables and triggers are as capture left them.
+    """
 
     status: SliceStatus
     writes: SliceState
     relay: Mapping[str, object] = field(default_factory=dict)
     stamps: Mapping[Side, bool | None] = field(default_factory=dict)
     limits: tuple[int, float] = (0, 0.0)
+    leader: str | None = None
 
     @property
     def fuse(self) -> str:
@@ -44,11 +48,12 @@ class SyncLook:
 
 def look(plan: Plan, names: Iterable[str]) -> list[SyncLook]:
     """Every named slice, read now. Errors of the desk when a database is away."""
-    rows = read_all(plan)
-    return [_one(plan, name, rows.get(name) or SliceState(name)) for name in names]
+    names = list(names)
+    rows, leading = read_all(plan), leaders(plan, names)
+    return [_one(plan, name, rows.get(name) or SliceState(name), leading[name]) for name in names]
 
 
-def _one(plan: Plan, name: str, writes: SliceState) -> SyncLook:
+def _one(plan: Plan, name: str, writes: SliceState, leader: str | None) -> SyncLook:
     part = plan.slices[name]
     with opened(plan, name) as both:
         found = status(both)
@@ -56,7 +61,7 @@ def _one(plan: Plan, name: str, writes: SliceState) -> SyncLook:
     health = dict(read_health(Path(plan.state_dir), name))
     if isinstance(health.get("sentence"), str):
         health["sentence"] = str(health["sentence"]).replace("SLICE", name)
-    return SyncLook(found, writes, health, stamps, (part.outbox_max, part.outbox_age))
+    return SyncLook(found, writes, health, stamps, (part.outbox_max, part.outbox_age), leader)
 
 
 def _stamp(both: Sessions, side: Side) -> bool | None:
@@ -108,6 +113,7 @@ def as_json(seen: SyncLook, held: Any, mismatch: Any) -> dict[str, Any]:
         "round": now.seen.round,
         "holder": now.seen.holder,
         "relay": dict(seen.relay),
+        "leader": seen.leader,
         "fuse": seen.fuse,
         "entities": [_entity(one, held, mismatch) for one in now.entities],
         "writers": [

@@ -119,10 +119,12 @@ def _age(oldest: float | None) -> str:
 
 def _relay(seen: SyncLook) -> str:
     told = seen.relay
-    if not told:
-        return "no `run sync` of this machine has told anything yet; next: strangler run sync"
+    if seen.leader is None:
+        return "nobody relays it: strangler run sync"
+    if told.get("holder") != seen.leader:  # on another machine: what stands in our folder is older
+        return f"led by {seen.leader}"
     sentence = f": {told['sentence']}" if told.get("sentence") else ""
-    return f"{told.get('state')} as {told.get('holder')}{sentence}"
+    return f"{told.get('state')} as {seen.leader}{sentence}"
 
 
 def _sides(seen: SyncLook) -> list[tuple[str, str]]:

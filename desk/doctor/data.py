@@ -51,10 +51,13 @@ def _slice(about: str, seen: SyncLook) -> Iterator[Check]:
 
 def _relay(about: str, seen: SyncLook) -> Iterator[Check]:
     state, sentence = seen.relay.get("state"), seen.relay.get("sentence") or ""
-    if state in ("stopped", "away"):
+    if seen.leader is None:
+        waits = f": {seen.status.pending:,} changes wait" if seen.status.pending else ""
+        yield warn(about, f"nobody relays it{waits}", "strangler run sync, or strangler up")
+    elif seen.relay.get("holder") == seen.leader and state in ("stopped", "away"):
         yield bad(about, f"its relay is {state}: {sentence}", f"strangler sync status {seen.status.slice}")
     elif seen.status.pending and (seen.status.oldest or 0.0) > 60.0:
-        yield warn(about, f"{seen.status.pending:,} changes wait for a relay", "strangler run sync")
+        yield warn(about, f"{seen.status.pending:,} changes wait", "strangler sync status")
 
 
 def _well(seen: SyncLook) -> str:

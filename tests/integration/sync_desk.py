@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import sqlite3
 import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -112,3 +116,31 @@ class Desk:
         """Names of everything of ours in either database."""
         named = "SELECT name FROM sqlite_master WHERE name LIKE 'sf~_%' ESCAPE '~'"
         return [name for (name,) in self.legacy(named) + self.extracted(named)]
+
+
+@contextlib.contextmanager
+def run_sync(desk: Desk) -> Iterator[None]:
+    """`strangler run sync` beside the desk; it has to end well when it is told to."""
+    log = desk.folder / "sync.log"
+    with log.open("w") as out:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "desk", "run", "sync"],
+            cwd=desk.folder,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        yield
+    finally:
+        running.terminate()
+        assert running.wait(timeout=30) == 0, log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def until(holds: Callable[[], bool], within: float = 30.0) -> None:
+    """Wait for it; an AssertionError when it does not come."""
+    end = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.05)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.sync_desk import ORDERS, PLAN, Desk
+from tests.integration.sync_desk import ORDERS, PLAN, Desk, run_sync, until
 
 
 @pytest.fixture
@@ -113,54 +109,27 @@ def test_a_flip_that_is_half_done_is_ended_or_taken_back(desk: Desk) -> None:
         assert desk.json("sync", "status")["slices"][0]["authority"] == authority
 
 
-@contextlib.contextmanager
-def run_sync(desk: Desk) -> Iterator[None]:
-    """`strangler run sync` beside the desk; it has to end well when it is told to."""
-    log = desk.folder / "sync.log"
-    with log.open("w") as out:
-        running = subprocess.Popen(
-            [sys.executable, "-m", "desk", "run", "sync"],
-            cwd=desk.folder,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            stdout=out,
-            stderr=out,
-        )
-    try:
-        yield
-    finally:
-        running.terminate()
-        assert running.wait(timeout=30) == 0, log.read_text()
-    assert "Traceback" not in log.read_text()
-
-
-def _until(holds: Callable[[], bool], within: float = 30.0) -> None:
-    end = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.05)
-
-
 @pytest.mark.slow
 def test_run_sync_keeps_both_sides_in_step_through_flips_until_it_is_told_to_end(desk: Desk) -> None:
     with run_sync(desk):
         desk.legacy("INSERT INTO orders VALUES(900, 9.0, NULL)")
-        _until(lambda: desk.extracted("SELECT cents FROM heads WHERE id = 900") == [(900,)])
+        until(lambda: desk.extracted("SELECT cents FROM heads WHERE id = 900") == [(900,)])
         desk.ok("flip", "orders", "--to", "extracted")
         desk.extracted("UPDATE heads SET cents = 901 WHERE id = 900")
-        _until(lambda: desk.legacy("SELECT total FROM orders WHERE id = 900") == [(9.01,)])
+        until(lambda: desk.legacy("SELECT total FROM orders WHERE id = 900") == [(9.01,)])
         desk.ok("flip", "orders", "--to", "legacy")
         desk.legacy("DELETE FROM orders WHERE id = 900")
-        _until(lambda: desk.extracted("SELECT count(*) FROM heads") == [(ORDERS,)])
+        until(lambda: desk.extracted("SELECT count(*) FROM heads") == [(ORDERS,)])
         assert desk.json("sync", "status")["slices"][0]["relay"]["state"] in ("idle", "running")
 
 
 @pytest.mark.slow
 def test_people_get_their_turn_beside_a_relay_that_never_rests(desk: Desk) -> None:
     with run_sync(desk), _writing(desk):
-        _until(lambda: desk.extracted("SELECT count(*) FROM heads WHERE cents = 123") != [(0,)])
+        until(lambda: desk.extracted("SELECT count(*) FROM heads WHERE cents = 123") != [(0,)])
         assert "0 held" in desk.ok("backfill", "orders", "--anew")
         desk.legacy("UPDATE orders SET total = 0.001 WHERE id = 1")
-        _until(lambda: desk.json("sync", "status")["slices"][0]["entities"][0]["quarantine"] != [])
+        until(lambda: desk.json("sync", "status")["slices"][0]["entities"][0]["quarantine"] != [])
         desk.legacy("UPDATE orders SET total = 1.25 WHERE id = 1")
         assert ", 0 held" in desk.ok("redrive", "orders")
     assert "no difference" in desk.ok("verify", "orders")
@@ -195,15 +164,15 @@ def test_a_mended_mapping_is_taken_without_a_restart(tmp_path: Path) -> None:
     desk.in_step()
     with run_sync(desk):
         desk.legacy("UPDATE orders SET total = 99.75 WHERE id = 3")
-        _until(lambda: desk.json("sync", "status")["slices"][0]["entities"][0]["quarantine"] != [])
+        until(lambda: desk.json("sync", "status")["slices"][0]["entities"][0]["quarantine"] != [])
         assert "too dear" in desk.ok("sync", "status")
         (tmp_path / "m.py").write_text(MAPPING.replace("> 9000", "> 90000"))
         # Until the relay has it too, it may hold the row up once more by the old one.
-        _until(lambda: "the plan or a mapping has changed" in (tmp_path / "sync.log").read_text())
-        _until(lambda: (tmp_path / "sync.log").read_text().count("orders: in step") == 2)
+        until(lambda: "the plan or a mapping has changed" in (tmp_path / "sync.log").read_text())
+        until(lambda: (tmp_path / "sync.log").read_text().count("orders: in step") == 2)
         assert "1 released, 0 held" in desk.ok("redrive", "orders")
         desk.legacy("UPDATE orders SET total = 98.75 WHERE id = 3")
-        _until(lambda: desk.extracted("SELECT cents FROM heads WHERE id = 3") == [(9875,)])
+        until(lambda: desk.extracted("SELECT cents FROM heads WHERE id = 3") == [(9875,)])
     assert "no difference" in desk.ok("verify", "orders")
 
 
