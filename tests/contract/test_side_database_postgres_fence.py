@@ -14,7 +14,7 @@ import pytest
 from sync.core.values import Authority, Phase
 from tests.contract.side_databases import BANK, OPEN, Bank, open_banks
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.alone]
 WRITERS = 15
 LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 # Measured 11 to 90 ms with ten times as many runnable processes as cores; a starved close takes seconds.

@@ -19,10 +19,13 @@ Parameters = Sequence[Any] | Mapping[str, Any] | None
 SETTINGS = """
 SET search_path = pg_catalog, pg_temp; SET row_security = off; SET client_min_messages = warning;
 SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET bytea_output = 'hex';
-SET extra_float_digits = 1; SET default_transaction_isolation = 'read committed';
+SET extra_float_digits = 1; SET jit = off; SET default_transaction_isolation = 'read committed';
 SET default_transaction_read_only = off; SET synchronous_commit = on;
 SET lock_timeout = '2s'; SET statement_timeout = '15s'; SET idle_in_transaction_session_timeout = '10s'
 """
+# Inside rounds and snapshots everything is looked up by key. A plan made while a table was small, or not
+# analysed, stays in use for a minute or so while the table grows: it must not be one that reads all of it.
+BY_KEY = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
 PATIENCE = 18.0  # seconds for one statement: a little more than the server gives it
 _KINDS: dict[str, tuple[type[SyncError], str]] = {
     "SF001": (Refused, ""),

@@ -9,7 +9,7 @@ from sync.adapters.postgres import kept, reading
 from sync.adapters.postgres.apply import Work
 from sync.adapters.postgres.authority import authority
 from sync.adapters.postgres.coding import array_of
-from sync.adapters.postgres.link import Link
+from sync.adapters.postgres.link import BY_KEY, Link
 from sync.adapters.postgres.log import entries
 from sync.adapters.postgres.names import holder_name, literal
 from sync.adapters.postgres.tables import Tables
@@ -145,7 +145,7 @@ def begin_round(link: Link, tables: Tables, holder: str, epoch: int) -> Iterator
     """Enter a round; leaving without `commit` rolls it back."""
     with link.patient(_PATIENCE):
         try:
-            link.run(_BEGIN + literal(holder_name(tables.spec.name, holder)))
+            link.run(f"{_BEGIN}{literal(holder_name(tables.spec.name, holder))}; {BY_KEY}")
             yield PostgresRound(link, tables, holder, epoch)
         finally:
             link.rollback()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sync.adapters.postgres import reading
 from sync.adapters.postgres.coding import array_of
-from sync.adapters.postgres.link import Link
+from sync.adapters.postgres.link import BY_KEY, Link
 from sync.adapters.postgres.names import holder_name, literal, short
 from sync.adapters.postgres.statements import statements
 from sync.adapters.postgres.tables import Tables
@@ -99,7 +99,7 @@ def snapshot(link: Link, tables: Tables, holder: str) -> Iterator[PostgresSnapsh
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
         f"SET LOCAL application_name = {literal(holder_name(tables.spec.name, holder))};"
         f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}';"
-        f"LOCK TABLE {listed} IN ACCESS SHARE MODE"
+        f"{BY_KEY} LOCK TABLE {listed} IN ACCESS SHARE MODE"
     )
     try:
         yield PostgresSnapshot(link, tables)

@@ -154,9 +154,11 @@ def referred(link: Link, table: Table, key: ForeignLink, keys: Collection[Key]) 
     cast = ", ".join(f"{name}::{table.columns[column].cast} AS {name}" for name, column in pairs)
     held = zip(key.columns, names, strict=True)
     matches = " AND ".join(f"c.{quoted(column)} = u.{name}" for column, name in held)
+    link.raw("SET LOCAL enable_hashjoin = on")  # the column that refers may well have no index
     found = link.raw(
         f"SELECT {listed} FROM (SELECT {cast} FROM unnest({given}) AS s({listed})) AS u"  # noqa: S608
         f" WHERE EXISTS (SELECT FROM {key.name} AS c WHERE {matches})",
         table.arrays(keys),
     )
+    link.raw("SET LOCAL enable_hashjoin = off")
     return [table.key_of(row) for row in found]
