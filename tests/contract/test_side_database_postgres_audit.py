@@ -157,6 +157,13 @@ def test_an_application_that_could_take_the_fence_away_is_found(bank: Bank) -> N
     assert "application-is-sync-role" in [each.code for each in findings(bank)]
 
 
+def test_a_table_of_two_slices_is_found(bank: Bank) -> None:
+    bank.install()
+    spec = dataclasses.replace(SPEC, name="other")
+    with closing(database(_ours(bank), bank.side, {"other": spec}).session()) as session:
+        assert "two-slices" in [each.code for each in session.audit("other")]
+
+
 def test_accepted_splits_are_not_found(bank: Bank) -> None:
     bank.alter("CREATE TABLE notes (id int PRIMARY KEY, account_id int REFERENCES accounts)")
     spec = dataclasses.replace(SPEC, accepted_splits=frozenset({"notes"}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sync.adapters.postgres import install
+from sync.adapters.postgres import install, script
 from sync.adapters.postgres.audit_tables import of_tables
 from sync.adapters.postgres.authority import installed
 from sync.adapters.postgres.link import Link
@@ -30,7 +30,7 @@ def findings(link: Link, spec: SliceSpec, side: Side, search_path: str) -> Seque
         cure = "correct the plan, or create what it names"
         return [Finding("no-table", name, str(error), cure) for name in gone or [spec.name]]
     looks: tuple[Callable[[Link, Tables], Iterator[Finding]], ...] = (
-        *(_server, _commits, of_tables, _subscriptions, _own_triggers, _foreign_keys),
+        *(_server, _commits, of_tables, _two_slices, _subscriptions, _own_triggers, _foreign_keys),
         *((_captured, _writers, _spans) if _is_installed(link, spec.name) else ()),
     )
     return [each for look in looks for each in look(link, tables)]
@@ -89,6 +89,18 @@ def _subscriptions(link: Link, tables: Tables) -> Iterator[Finding]:
             members[table],
             f"subscription {name} writes into it by logical replication, past statement triggers and owners",
             "drop the table from the publication, or name its origin as this side's database",
+        )
+
+
+def _two_slices(link: Link, tables: Tables) -> Iterator[Finding]:
+    names = {each.oid: each.name for each in tables.by_name.values()}
+    ours = list(script.trigger_names(tables.spec.name))
+    for table, trigger in link.run(_SQL["others_triggers"], {"tables": list(names), "ours": ours}):
+        yield Finding(
+            "two-slices",
+            names[table],
+            f"trigger {trigger} captures it for another slice",
+            "let one slice own the table, and remove the other's capture",
         )
 
 

@@ -15,6 +15,11 @@ WHERE c.oid = ANY(%(tables)s) ORDER BY 2
 SELECT t.tgrelid, t.tgname, t.tgenabled IN ('A', 'R') FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
 WHERE t.tgrelid = ANY(%(tables)s) AND NOT t.tgisinternal AND t.tgenabled <> 'D'
     AND p.pronamespace IS DISTINCT FROM to_regnamespace('sf') AND t.tgparentid = 0 ORDER BY 2
+-- name: others_triggers
+-- Triggers of ours, but of another slice.
+SELECT t.tgrelid, t.tgname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+WHERE t.tgrelid = ANY(%(tables)s) AND p.pronamespace = to_regnamespace('sf') AND t.tgname <> ALL (%(ours)s)
+    AND t.tgparentid = 0 ORDER BY 2 LIMIT 1
 -- name: subscriptions
 -- Logical replication into these tables.
 SELECT s.subname, r.srrelid FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid
