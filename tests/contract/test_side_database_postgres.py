@@ -261,6 +261,20 @@ def test_a_change_of_the_tables_or_of_our_triggers_shows_in_the_stamp(banks: Ban
         assert again == []
 
 
+def test_a_session_finds_a_table_that_was_made_anew_and_captured_again(bank: Bank) -> None:
+    with closing(bank.session("relay")) as relay:
+        with relay.snapshot(BANK) as view:
+            assert view.stamp.whole
+        bank.alter(_ANOTHER)
+        with relay.snapshot(BANK) as view:
+            assert not view.stamp.whole
+        with closing(bank.session()) as other:
+            other.install(BANK, OPEN)
+            other.restamp(BANK)
+        with relay.snapshot(BANK) as view:
+            assert view.stamp.whole
+
+
 def test_a_table_that_is_gone_or_locked_is_told_in_time(bank: Bank) -> None:
     with closing(bank.administrator.connect()) as admin, closing(bank.session()) as session:
         admin.execute("BEGIN; LOCK TABLE accounts")

@@ -145,12 +145,8 @@ def _visible(row: tuple[Any, ...]) -> Iterator[Finding]:
 def _rights(row: tuple[Any, ...], captured: bool) -> Iterator[Finding]:
     _, name, _, _, owner, owner_logs_in, as_owner, _, missing, usage, _ = row
     if missing:
-        yield Finding(
-            "rights",
-            name,
-            f"the sync role lacks {', '.join(missing)}",
-            f"GRANT {', '.join(missing)} ON {name}",
-        )
+        lacks = ", ".join(missing)
+        yield Finding("rights", name, f"the sync role lacks {lacks}", f"GRANT {lacks} ON {name}")
     if not usage:
         yield Finding(
             "rights",

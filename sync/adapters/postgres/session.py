@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 from sync.adapters.postgres import (
     audit,
@@ -73,9 +73,13 @@ class PostgresSession:
         with rounds.begin_round(self._link, self._tables(slice_name), holder, epoch) as entered:
             yield entered
 
-    def snapshot(self, slice_name: str) -> AbstractContextManager[PostgresSnapshot]:
+    @contextmanager
+    def snapshot(self, slice_name: str) -> Iterator[PostgresSnapshot]:
         """One moment of this side."""
-        return snapshot.snapshot(self._link, self._tables(slice_name), self._holder)
+        with snapshot.snapshot(self._link, self._tables(slice_name), self._holder) as view:
+            if not view.stamp.whole:  # a table may have been made anew: look for all of them the next time
+                del self._found[slice_name]
+            yield view
 
     def acknowledge(self, slice_name: str, marks: Sequence[Mark], round_number: int, upto: int) -> None:
         """Delete the marks by their numbers, and note the round here."""
