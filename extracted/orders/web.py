@@ -20,6 +20,7 @@ from extracted.orders.errors import (
     OutOfIds,
     Refused,
     ShopAway,
+    Taken,
     Unusable,
 )
 from extracted.orders.place import Counter, InFlight, KeyMisused
@@ -73,6 +74,8 @@ def create_app(house: House) -> Flask:
     app.register_error_handler(Refused, lambda error: answer(409, str(error)))
     app.register_error_handler(Unusable, lambda _: answer(400, "This value cannot be used."))
     app.register_error_handler(OrdersError, away)
+    # A number that is taken already: a block that overlaps another. Nothing was done.
+    app.register_error_handler(Taken, lambda error: away(DatabaseAway(f"{error} is taken already")))
     app.register_error_handler(IdentityError, nobody)
     app.register_error_handler(
         KeyMisused, lambda _: answer(422, "This Idempotency-Key was used for another request.")

@@ -205,6 +205,17 @@ def test_without_a_number_nothing_is_done(customer: Customer, pair: Samples) -> 
     assert customer.ask("POST", "/api/orders", json={"method": "card", "items": three}).status_code == 201
 
 
+def test_a_block_of_numbers_that_are_taken_does_nothing(customer: Customer, pair: Samples) -> None:
+    database, before = Database(pair.databases.orders), counts(pair)
+    free = pair.value("orders", "SELECT max(legacy_id) + 10000 FROM order_lines")
+    give_ids(database, 1, LAST)
+    refused = customer.ask("POST", "/api/orders", json=quick(5))
+    give_ids(database, free, LAST)
+    database.close()
+    assert (refused.status_code, refused.json()["error"]) == (503, "busy")
+    assert counts(pair)["orders"] == before["orders"]
+
+
 FENCES = {
     False: [
         "CREATE TRIGGER fence BEFORE INSERT ON orders BEGIN SELECT RAISE(ABORT, 'strangler: moved'); END"
