@@ -50,6 +50,7 @@ class Reply:
     text: bytes
     seconds: float
     again: float = 0.05
+    build: str = ""  # which side's program answered
 
     @property
     def kind(self) -> str:
@@ -94,7 +95,8 @@ class Visitor:
             name, _, rest = value.partition("=")
             self.cookies[name] = rest.partition(";")[0]
         again = min(float(answer.headers.get("Retry-After") or 0.05), 1.0)
-        return Reply(answer.status, text, time.monotonic() - started, again)
+        build = answer.headers.get("X-Build") or ""
+        return Reply(answer.status, text, time.monotonic() - started, again, build)
 
     def log_in(self, email: str, password: str, stop: threading.Event) -> None:
         """Until the shop takes it."""
@@ -114,7 +116,8 @@ class Customer:
     placed: deque[int]
     run_name: str = ""
     think: float = 0.0
-    _last: int = 0  # an order of its own
+    _last: int = 0  # an order of its own, and who took it
+    _last_build: str = ""
 
     def run(self) -> None:
         """Until `stop`."""
@@ -139,9 +142,9 @@ class Customer:
             reply = self.visitor.ask("POST", "/api/orders", body)
             if reply.status == 201:
                 number = json.loads(reply.text)["id"]
-                self.book.write("ack", reference, number, time.time(), reply.seconds)
+                self.book.write("ack", reference, number, time.time(), reply.seconds, reply.build)
                 self.placed.append(number)
-                self._last = number
+                self._last, self._last_build = number, reply.build
                 return
             if reply.status == 409 and b"reference already" in reply.text:
                 self.book.write("there", reference, reply.seconds)
@@ -153,7 +156,7 @@ class Customer:
 
     def _look(self, number: int) -> None:
         reply = self.visitor.ask("GET", f"/api/orders/{number}")
-        self.book.write("look", number, reply.status, reply.seconds)
+        self.book.write("look", number, f"{reply.status} of an order of {self._last_build}", reply.build)
 
 
 @dataclass
@@ -237,7 +240,7 @@ class Rogue:
                 if word == "unsure" and line is not None:
                     line.close()
             else:
-                self.book.write("ack", reference, None, time.time(), 0.0)
+                self.book.write("ack", reference, None, time.time(), 0.0, "")
 
 
 def main() -> int:

@@ -47,7 +47,8 @@ class Books:
     wished: dict[int, str] = field(default_factory=dict)
     status: dict[int, str] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
-    looks: Counter[int] = field(default_factory=Counter)
+    builds: Counter[str] = field(default_factory=Counter)  # whose program took the order
+    looks: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
@@ -71,6 +72,7 @@ def _note(books: Books, what: str, about: Any, *rest: Any) -> None:
         if what == "ack" and rest[0] is not None:
             books.times.append(rest[1])
             books.seconds.append(rest[2])
+            books.builds[rest[3]] += 1
     elif what == "refused":
         books.refused.add(about)
     elif what == "unsure":

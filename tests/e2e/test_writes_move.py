@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from bench.facade.cost import run_times, spent
 from tests.e2e.load import percentile
 from tests.e2e.order_reckoning import Reckoning, mapping_of_the_plan, read_books, read_side, reckon, shelves
 from tests.e2e.order_system import OrderSystem, wait_until_neither_is_open
@@ -42,6 +43,14 @@ class Mover:
     paused: list[float] = field(default_factory=list)
     held: list[float] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    cost: dict[str, float] = field(default_factory=dict)
+
+    def measure(self, folder: Path) -> None:
+        """CPU time of everything together for each order, where nobody dies: it survives a busy machine."""
+        before, orders = run_times(os.getpid()), len(read_books(folder).times)
+        time.sleep(4.0)
+        used = spent(before, run_times(os.getpid()))
+        self.cost[self.authority] = used / 1e6 / max(1, len(read_books(folder).times) - orders)
 
     def accidents(self) -> list[str]:
         """One for each flip, each kind as often as the others."""
@@ -146,8 +155,11 @@ def test_writes_move_under_load_with_a_death_in_each_flip(
     clerks = shop.clerks(tmp_path, CLIENTS)
     _more_orders(tmp_path, CLIENTS)
     forecast = _forecast_of_the_rogue(shop)
+    mover.measure(tmp_path)
     for accident in mover.accidents():
         mover.move(accident)
+        if len(mover.cost) == 1 and mover.authority == "extracted":
+            mover.measure(tmp_path)
         if mover.authority == "extracted" and "nightly" not in mover.kills:
             refused = shop.nightly("legacy", code=3)
             assert "orders moved to the extracted service" in refused.err
@@ -201,10 +213,13 @@ def _figures(folder: Path, mover: Mover, found: Reckoning, status: dict[str, Any
     return {
         "seconds": round(elapsed, 1),
         "rate": round(len(books.times) / elapsed, 1),
+        "cpu_ms_per_order": {side: round(cost, 1) for side, cost in mover.cost.items()},
+        "rate_of_two_idle_cores": {side: round(2000 / cost) for side, cost in mover.cost.items()},
         "flips": mover.flips,
         "epoch": status["epoch"],
         "kills": {name: count for name, count in mover.kills.items() if count},
         "acknowledged": len(books.acknowledged),
+        "taken_by": dict(books.builds),
         "status_changes": len(books.status),
         "rogue_refused": len(books.refused),
         "refused_counted": status["sides"]["legacy"]["refused"],
