@@ -60,8 +60,26 @@ def test_dropping_the_triggers_keeps_the_outbox_and_the_numbers(desk: Desk) -> N
     desk.in_step()
     assert "objects of ours stay" in desk.ok("capture", "remove", "orders")
     assert "sf_outbox" in desk.objects()
-    desk.legacy("DELETE FROM order_lines")
-    desk.ok("capture", "install", "orders")
+
+
+def test_what_was_seen_before_capture_was_away_counts_no_more(desk: Desk) -> None:
+    desk.in_step()
+    desk.ok("verify", "orders")
+    desk.ok("capture", "remove", "orders")
+    desk.legacy("DELETE FROM order_lines WHERE id = 9")
+    desk.legacy("UPDATE orders SET total = 77 WHERE id = 7")
+    assert "Capture had been away" in desk.ok("capture", "install", "orders")
+    blocked = desk.json("flip", "orders", "--to", "extracted", "--dry-run", code=1)["blockers"]
+    assert any("not backfilled" in one for one in blocked)
+    assert any("not verified" in one for one in blocked)
+    desk.ok("backfill", "orders")
+    assert desk.extracted("SELECT cents FROM heads WHERE id = 7") == [(7700,)]
+    assert desk.type("verify", "orders").returncode == 1
+    desk.ok("repair", "orders", "--all", "--remove-extras")
+    desk.ok("verify", "orders")
+    assert "Capture had been away" not in desk.ok("capture", "install", "orders")
+    desk.ok("flip", "orders", "--to", "extracted")
+    assert desk.extracted("SELECT count(*) FROM lines WHERE id = 9") == [(0,)]
 
 
 def test_the_fence_refuses_a_write_on_the_wrong_side(desk: Desk) -> None:
@@ -282,3 +300,14 @@ def test_a_restored_database_stops_the_slice_until_what_the_follower_has_is_kept
     assert "nothing to accept" in again.stderr
     assert desk.type("verify", "orders").returncode == 1
     assert desk.extracted("SELECT count(*) FROM heads WHERE id = 900") == [(1,)]
+
+
+def test_an_installation_that_was_killed_between_the_sides_is_finished(desk: Desk) -> None:
+    desk.ok("capture", "install", "orders")
+    for name, kind in desk.legacy("SELECT name, type FROM sqlite_master WHERE name LIKE 'sf~_%' ESCAPE '~'"):
+        if kind in ("table", "trigger"):
+            desk.legacy(f'DROP {kind} IF EXISTS "{name}"')
+    desk.ok("capture", "install", "orders")
+    desk.ok("backfill", "orders")
+    assert desk.extracted("SELECT cents FROM heads WHERE id = 7") == [(875,)]
+    assert "no difference" in desk.ok("verify", "orders")

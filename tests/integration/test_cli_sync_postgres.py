@@ -109,6 +109,19 @@ def test_a_slice_moves_its_writes_and_moves_them_back_and_is_abandoned(desk: Pos
     assert desk.objects() == []
 
 
+def test_what_was_seen_before_capture_was_away_counts_no_more(desk: PostgresDesk) -> None:
+    desk.in_step()
+    desk.ok("verify", "orders")
+    desk.ok("capture", "remove", "orders")
+    desk.legacy("UPDATE orders SET total = 77 WHERE id = 7")
+    desk.legacy("DELETE FROM order_lines WHERE id = 9")
+    assert "Capture had been away" in desk.ok("capture", "install", "orders")
+    assert desk.type("flip", "orders", "--to", "extracted", "--dry-run").returncode == 1
+    desk.ok("backfill", "orders")
+    assert desk.extracted("SELECT cents FROM heads WHERE id = 7") == [(7700,)]
+    assert "extra" in desk.type("verify", "orders").stdout
+
+
 def test_no_command_prints_a_password(desk: PostgresDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     where = make_url(os.environ["LEGACY_DATABASE"]).set(password="geheim")
     monkeypatch.setenv("LEGACY_DATABASE", where.render_as_string(hide_password=False))
