@@ -143,7 +143,7 @@ def test_a_killed_abort_is_brought_to_its_end(banks: Banks, both: Sessions, step
 def test_a_flip_while_another_is_half_done_is_refused_with_the_cure(banks: Banks, both: Sessions) -> None:
     killed_at(banks, "flip.drained", forwards)
     for target in Side:
-        with pytest.raises(Refused, match=r"is half done.*flip --resume.*flip --abort"):
+        with pytest.raises(Refused, match=r"is half done.*flip bank --resume.*flip bank --abort"):
             flip(both, target)
 
 
