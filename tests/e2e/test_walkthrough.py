@@ -19,7 +19,12 @@ from tests.e2e.system import REPO, STRANGLER
 from tools.servers.process import Process, free_port
 
 pytestmark = pytest.mark.slow
-CHAPTERS = [REPO / "docs" / "walkthrough" / name for name in ("1-in-front.md", "3-shadow.md", "4-move.md")]
+WALKS = {  # chapters that build on each other
+    "reads": ("1-in-front.md", "3-shadow.md", "4-move.md"),
+    "writes": ("6-move-the-data.md", "7-flip-the-writes.md"),
+}
+MANY = 12  # visitors a second: an earlier verdict than with the demo's own rate
+FEW = 3  # where no verdict is waited for
 PORTS = (8000, 8001, 5001, 5002, 5003)  # as the pages print them; the test's own stand in for them
 
 
@@ -42,10 +47,10 @@ class Reader:
             text = re.sub(rf"(?<=[: ]){written}\b", str(ours), text)
         return text
 
-    def start_demo(self) -> None:
+    def start_demo(self, rate: int) -> None:
         """What `make up` does once everything is installed."""
         self.demo = Process(
-            [*STRANGLER, "up", "--demo", "--rate", "12"],  # more visitors, an earlier verdict
+            [*STRANGLER, "up", "--demo", "--rate", str(rate)],
             log=self.home / "up.log",
             directory=self.home,
             environment=self.environment,
@@ -85,9 +90,10 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         assert reader.demo.terminate(within=60) in (0, 130), reader.demo.log()
 
 
-def test_the_walkthrough_shows_what_it_says(reader: Reader) -> None:
-    reader.start_demo()
-    for step in [step for chapter in CHAPTERS for step in steps(chapter)]:
+@pytest.mark.parametrize("walk", WALKS)
+def test_the_walkthrough_shows_what_it_says(reader: Reader, walk: str) -> None:
+    reader.start_demo(MANY if walk == "reads" else FEW)
+    for step in [step for name in WALKS[walk] for step in steps(REPO / "docs" / "walkthrough" / name)]:
         if not step.skipped:
             reader.type(step)
 
@@ -95,7 +101,7 @@ def test_the_walkthrough_shows_what_it_says(reader: Reader) -> None:
 def test_the_readme_shows_what_it_says(reader: Reader) -> None:
     typed = steps(REPO / "README.md")
     assert typed[0].command == "make up", "the first of the two commands"
-    reader.start_demo()
+    reader.start_demo(MANY)
     for step in typed[1:]:
         if not step.skipped:
             reader.type(step)
