@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sync.core import keys as spelled
+from sync.core.records import Progress
 from sync.core.values import Entity, Key
 from sync.errors import Busy, Overtaken
-from sync.ports import Progress
 from sync.rounds import Lane, RoundResult, Work, run_round
 
 FIRST_CHUNK = 1000

@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import Mapping
 
 from migration.core.plan import Plan, Slice
+from sync.core.records import TableShape
 from sync.core.values import Side, SliceSpec
 from sync.errors import DatabaseAway, Refused
-from sync.ports import Pair, SideDatabase, TableShape
+from sync.ports import Pair, SideDatabase
 from sync.spec import read_spec
 
 

@@ -10,11 +10,11 @@ from sync.capture import audit
 from sync.core import rounds as core
 from sync.core.flip import Attempt, Step, begin
 from sync.core.forecast import DAY, Forecast, forecast
+from sync.core.records import Progress
 from sync.core.rounds import Named
 from sync.core.values import Key, Side
 from sync.errors import SyncError
 from sync.life import life
-from sync.ports import Progress
 from sync.relay import Sessions
 from sync.rounds import Lane
 

@@ -89,7 +89,7 @@ class SyncProcess:
                 self._leave(name)
             return
         if leads and not self._leads[name].whole:
-            # A defect of ours ended a thread: its traceback is in the log, and the slice must not stand still.
+            # A defect of ours: its traceback is in the log, and the slice must not stand still.
             self._say(name, "a part of it ended by an error; starting it anew")
             self._leave(name)
         elif not leads:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from sync.core.records import Mismatch
 from sync.core.rounds import Named
 from sync.core.values import Key
 from sync.core.verify import Kind
-from sync.ports import Mismatch
 from sync.rounds import Lane, RoundResult, Work, run_round
 from sync.verify import Verified, compare
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from sync.core import rounds as core
 from sync.core.incarnation import Life, Verdict
+from sync.core.records import Progress, Seen, Settled
 from sync.core.values import Entity, Key, Rows
 from sync.errors import Refused
 from sync.flip import Announcer, Flipped
 from sync.life import life
-from sync.ports import Progress, Seen, Settled, Snapshot
+from sync.ports import Snapshot
 from sync.recover import new_epoch
 from sync.relay import Sessions
 from sync.rounds import Lane

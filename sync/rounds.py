@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from sync.core import incarnation
 from sync.core import rounds as core
 from sync.core.authority import may_round
+from sync.core.records import Mismatch, Progress, Settled
 from sync.core.rounds import Named
 from sync.core.values import Held, Side, SliceSpec
 from sync.draft import Draft, Reading
 from sync.errors import CannotApply, Overtaken, SliceStopped
-from sync.ports import Mismatch, Progress, RoundTransaction, Session, Settled, Snapshot
+from sync.ports import RoundTransaction, Session, Snapshot
 
 ROUND_LIMIT = 5000  # marks a round: on two shared cores about half a second of work, and no more
 _PULLS = 16  # generations of parents that a part of a large set may pull in

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from migration.core.plan import EntityPlan, ReferencePlan, Slice
 from migration.errors import Problem
 from sync.core.conversions import Conversion, conversion
+from sync.core.records import ColumnShape, TableShape
 from sync.core.values import Entity, Reference, Rows, Side, SliceSpec, TableSpec
 from sync.errors import PlanMismatch
 from sync.mapping_file import MappingCode, load_mapping, sameness, translation
-from sync.ports import ColumnShape, TableShape
 
 Shapes = Mapping[str, TableShape]
 _DECIMALS = ("numeric", "decimal")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sync.core.authority import Standing, broken, place
+from sync.core.records import Mismatch, Progress, Seen, Writer
 from sync.core.values import Held, Side
 from sync.errors import NotCaptured
-from sync.ports import Mismatch, Progress, Seen, Writer
 from sync.relay import Sessions
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 from sync import capture
 from sync.core import rounds as core
+from sync.core.records import Progress
 from sync.core.rounds import Named
 from sync.core.values import Entity, Key, Rows, Side
 from sync.core.verify import differing
 from sync.errors import NotCaptured, PlanMismatch, Refused, SliceStopped
-from sync.ports import Progress
 from sync.relay import Sessions
 
 ROWS = 500  # of each entity: quick, and enough for what a whole table has in common

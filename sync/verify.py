@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 from sync.core import keys as spelled
 from sync.core import rounds as core
+from sync.core.records import Mismatch, Progress
 from sync.core.rounds import Named
 from sync.core.values import Entity, Key
 from sync.core.verify import Answer, Kind, Look, There, differing, is_equal, sandwich
 from sync.errors import Overtaken
-from sync.ports import Mismatch, Progress, Session
+from sync.ports import Session
 from sync.rounds import Lane
 
 CHUNK = 1000  # keys: a chunk holds a snapshot of each side for some tens of milliseconds

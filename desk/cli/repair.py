@@ -14,9 +14,9 @@ from desk.errors import DeskError, Exit, UsageProblem
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sync.core.records import Mismatch
     from sync.core.rounds import Named
     from sync.core.values import Held
-    from sync.ports import Mismatch
     from sync.rounds import Lane
 
 _ENTITY = click.option("--entity", metavar="E", help="Only this entity.")

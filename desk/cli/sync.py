@@ -15,8 +15,8 @@ from desk.errors import Exit, Refusal
 
 if TYPE_CHECKING:
     from desk.sync_look import SyncLook
+    from sync.core.records import Progress
     from sync.core.values import Side
-    from sync.ports import Progress
     from sync.status import EntityStatus
 
 

@@ -12,7 +12,7 @@ from desk.cli.commands import DeskCommand
 from desk.errors import Exit
 
 if TYPE_CHECKING:
-    from sync.ports import Mismatch
+    from sync.core.records import Mismatch
     from sync.verify import Verified
 
 SHOWN = 20  # differences that a person reads; the others are counted, and in --json

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from sync.ports import Writer
+from sync.core.records import Writer
 
 DAY = 86_400.0
 DAYS = 30  # a monthly job is the slowest that people forget

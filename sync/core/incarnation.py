@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sync.ports import Incarnation, Seen
+from sync.core.records import Incarnation, Seen
 
 
 class Life(StrEnum):

@@ -20,8 +20,9 @@ import psycopg
 from psycopg.types.json import Jsonb
 from sqlalchemy import make_url
 
+from sync.core.records import Settled
 from sync.core.values import Authority, Change, Entity, Key, Rows, Side
-from sync.ports import Session, Settled, SideDatabase
+from sync.ports import Session, SideDatabase
 from tests.contract.bank import (
     ACCOUNT,
     BANK,

@@ -10,8 +10,8 @@ from typing import Any
 
 from sync.adapters.sqlite.database import SqliteDatabase, database
 from sync.adapters.sqlite.session import SqliteSession
+from sync.core.records import Settled
 from sync.core.values import Authority, Change, Entity, Key, Phase, Row, Side, SliceSpec, TableSpec
-from sync.ports import Settled
 
 SLICE = "odd"
 OPEN, CLOSED = Authority(1, Phase.OPEN), Authority(0, Phase.CLOSED)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from sync.core.records import Settled
 from sync.core.values import Authority, Change, Phase, Side
 from sync.errors import Busy
-from sync.ports import Session, Settled
+from sync.ports import Session
 from tests.contract.side_databases import BANK, CLOSED, OPEN, Bank, Banks, pending, service_id
 
 SHUT = Authority(1, Phase.CLOSED)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from sync.adapters.postgres import install
+from sync.core.records import Settled
 from sync.core.values import Authority, Change, Phase
 from sync.errors import Busy, DatabaseAway
-from sync.ports import Settled
 from tests.contract.side_databases import ACCOUNT, BANK, OPEN, Bank, open_banks, service_id
 
 pytestmark = pytest.mark.services

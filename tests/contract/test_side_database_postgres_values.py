@@ -11,9 +11,10 @@ import psycopg
 import pytest
 
 from sync.adapters.postgres.database import database
+from sync.core.records import Settled
 from sync.core.values import Change, Entity, Key, Rows, Side, SliceSpec, TableSpec
 from sync.errors import CannotApply
-from sync.ports import Session, Settled
+from sync.ports import Session
 from tests.contract.side_databases import CLOSED, OPEN, open_banks
 
 pytestmark = pytest.mark.services

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from sync.core.records import Mismatch, Progress, Settled
 from sync.core.values import Authority, Change, Held, Key, Phase, Rows, Side
 from sync.errors import CannotApply, NotCaptured, Overtaken, SyncError
-from sync.ports import Mismatch, Progress, Settled
 from tests.contract.side_databases import (
     ACCOUNT,
     BANK,

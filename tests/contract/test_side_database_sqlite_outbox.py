@@ -9,8 +9,8 @@ import pytest
 
 from sync.adapters.sqlite import log, outbox
 from sync.adapters.sqlite.session import SqliteSession
+from sync.core.records import Settled
 from sync.core.values import Change, Mark
-from sync.ports import Settled
 from tests.contract.sqlite_tables import CLOSED, SLICE, Odd
 
 TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, v); CREATE TABLE free (v)"

@@ -15,9 +15,9 @@ import pytest
 
 from sync.adapters.sqlite import line
 from sync.adapters.sqlite.database import database
+from sync.core.records import Settled
 from sync.core.values import Authority, Change, Phase, Side
 from sync.errors import Busy, CannotApply, DatabaseAway, Overtaken, PlanMismatch
-from sync.ports import Settled
 from tests.contract.sqlite_tables import CLOSED, OPEN, SLICE, Odd
 
 UNIQUE = """CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, rank INTEGER NOT NULL UNIQUE,

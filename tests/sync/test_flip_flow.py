@@ -13,10 +13,10 @@ import pytest
 from migration.errors import LedgerError
 from sync import capture
 from sync.backfill import backfill
+from sync.core.records import Mismatch, Settled
 from sync.core.values import Held, Rows, Side
 from sync.errors import Refused
 from sync.flip import Nobody, Patience, flip, top_up
-from sync.ports import Mismatch, Settled
 from sync.recover import new_epoch
 from sync.relay import Sessions, sessions
 from sync.rounds import Work, run_round

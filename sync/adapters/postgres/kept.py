@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from sync.adapters.postgres.link import Link
 from sync.core import keys as key_texts
+from sync.core.records import Mismatch, Progress
 from sync.core.values import Held, Key
-from sync.ports import Mismatch, Progress
 
 _HELD = """SELECT entity, key, root_entity, root_key, error, deleted, waits_for, since, tries
 FROM sf.quarantine WHERE slice = %s ORDER BY since, entity, key"""

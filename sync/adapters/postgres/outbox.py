@@ -8,8 +8,8 @@ from sync.adapters.postgres.coding import array_of
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.names import ours
 from sync.adapters.postgres.tables import Table
+from sync.core.records import Writer
 from sync.core.values import Key, Mark
-from sync.ports import Writer
 
 # Point deletes of exactly what was read: a range would take marks that committed since with a lower number.
 # The round's number commits with it: a database that lost its tail knows of fewer rounds than its follower.

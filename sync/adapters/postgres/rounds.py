@@ -14,9 +14,9 @@ from sync.adapters.postgres.log import entries
 from sync.adapters.postgres.names import holder_name, literal
 from sync.adapters.postgres.tables import Tables
 from sync.core import keys as key_texts
+from sync.core.records import Seen, Settled
 from sync.core.values import Applied, Change, Held, Key, Rows
 from sync.errors import NotCaptured, Overtaken
-from sync.ports import Seen, Settled
 
 # A holder that stops (paused, unplugged) must not hold the lease: the server ends its transaction.
 _BEGIN = """BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL lock_timeout = '2s';

@@ -21,8 +21,8 @@ from sync.adapters.postgres.rounds import PostgresRound
 from sync.adapters.postgres.snapshot import PostgresSnapshot
 from sync.adapters.postgres.tables import Tables, find
 from sync.core.audit import Finding
+from sync.core.records import Mismatch, Progress, Seen, TableShape, Writer
 from sync.core.values import Applied, Authority, Held, Key, Mark, Side, SliceSpec
-from sync.ports import Mismatch, Progress, Seen, TableShape, Writer
 
 
 class PostgresSession:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.statements import statements
 from sync.adapters.postgres.tables import resolved
+from sync.core.records import ColumnShape, ForeignKey, TableShape
 from sync.errors import PlanMismatch
-from sync.ports import ColumnShape, ForeignKey, TableShape
 
 _CATALOG = statements("catalog.sql")
 

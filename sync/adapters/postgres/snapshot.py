@@ -11,8 +11,8 @@ from sync.adapters.postgres.link import BY_KEY, Link
 from sync.adapters.postgres.names import holder_name, literal, short
 from sync.adapters.postgres.statements import statements
 from sync.adapters.postgres.tables import Tables
+from sync.core.records import Incarnation, Stamp
 from sync.core.values import Key, Mark, Rows
-from sync.ports import Incarnation, Stamp
 
 _STAMP = statements("catalog.sql")["stamp"]
 # Behind a migration's lock ours would make the application's reads wait too: give up at once, and come again.

@@ -18,8 +18,8 @@ from sync.adapters.sqlite.holes import found
 from sync.adapters.sqlite.schema import PREFIX, quoted
 from sync.adapters.sqlite.shapes import read_shape, references_to, rowid_alias, unique_indexes
 from sync.core.audit import Finding
+from sync.core.records import ColumnShape, TableShape
 from sync.core.values import Side, SliceSpec, TableSpec
-from sync.ports import ColumnShape, TableShape
 
 _TABLE = "SELECT type, sql FROM sqlite_master WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sync.adapters.sqlite import triggers
 from sync.adapters.sqlite.capture import Capture
+from sync.core.records import Seen
 from sync.core.values import Authority, Phase
 from sync.errors import NotCaptured
-from sync.ports import Seen
 
 _AUTHORITY = "SELECT epoch, phase FROM sf_authority WHERE slice = ? AND \"partition\" = ''"
 _SWAP = """UPDATE sf_authority SET epoch = ?, phase = ?

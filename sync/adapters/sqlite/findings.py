@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sync.adapters.sqlite.part import Part
 from sync.core import keys as key_texts
+from sync.core.records import Mismatch, Progress
 from sync.core.values import Applied, Held, Key
-from sync.ports import Mismatch, Progress
 
 _HELD = """SELECT entity, key, root_entity, root_key, error, deleted, waits_for, since, tries
     FROM sf_quarantine WHERE slice = ? ORDER BY since, entity, key"""

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sync.adapters.sqlite.part import Part
+from sync.core.records import Writer
 from sync.core.values import Key, Mark, Phase, Side, SliceSpec
 from sync.errors import Busy, Refused
-from sync.ports import Writer
 
 TRIM_ROWS = 20_000  # acknowledged rows that are let lie: 2 MB of disk
 TRIM_AFTER = 3600.0  # seconds after which fewer are taken out too

@@ -8,9 +8,9 @@ from pathlib import Path
 from sync.adapters.sqlite.line import Line
 from sync.adapters.sqlite.stamps import stamp_of
 from sync.adapters.sqlite.tables import Table, load
+from sync.core.records import Stamp
 from sync.core.values import Entity, Side, SliceSpec
 from sync.errors import PlanMismatch
-from sync.ports import Stamp
 
 
 class Part(Line):

@@ -11,9 +11,9 @@ from sync.adapters.sqlite.findings import Findings
 from sync.adapters.sqlite.log import Log
 from sync.adapters.sqlite.snapshot import SqliteSnapshot, existing_keys, read_rows
 from sync.core import keys as key_texts
+from sync.core.records import Settled
 from sync.core.values import Applied, Change, Held, Key, Rows
 from sync.errors import CannotApply, Overtaken, SliceStopped
-from sync.ports import Settled
 
 _APPLIED = """INSERT OR REPLACE INTO sf_applied (slice, entity, key, peer_key, epoch, round, deleted)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""

@@ -13,7 +13,7 @@ from sync.adapters.sqlite.rounds import Rounds
 from sync.adapters.sqlite.schema import quoted
 from sync.adapters.sqlite.shapes import read_shape
 from sync.core.audit import Finding
-from sync.ports import TableShape
+from sync.core.records import TableShape
 
 
 class SqliteSession(Ids, Outbox, Rounds):

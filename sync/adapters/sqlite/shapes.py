@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from sync.adapters.sqlite.schema import PREFIX
-from sync.ports import ColumnShape, ForeignKey, TableShape
+from sync.core.records import ColumnShape, ForeignKey, TableShape
 
 _HIDDEN, _GENERATED = 1, (2, 3)  # pragma table_xinfo: of a virtual table; virtual and stored generated
 

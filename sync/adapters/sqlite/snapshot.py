@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from sync.adapters.sqlite.part import Part
 from sync.adapters.sqlite.tables import Table
 from sync.core.keys import of as key_of
+from sync.core.records import Incarnation
 from sync.core.values import Key, Mark, Row, Rows
 from sync.errors import SliceStopped
-from sync.ports import Incarnation
 
 _PENDING = """SELECT seq, tbl, pk, deleted, coalesce(writer, '') FROM sf_outbox
     WHERE seq > ? AND slice = ? AND tbl IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?"""

@@ -16,9 +16,9 @@ from sync.adapters.sqlite import codecs
 from sync.adapters.sqlite.schema import quoted
 from sync.adapters.sqlite.shapes import read_shape, references_to
 from sync.core import keys
+from sync.core.records import ForeignKey, TableShape
 from sync.core.values import Key, Row, TableSpec
 from sync.errors import PlanMismatch
-from sync.ports import ForeignKey, TableShape
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 
 from sync.core.forecast import DAY, forecast
 from sync.core.fuse import HARD, Fuse, Limits, Verdict, judge
-from sync.ports import Writer
+from sync.core.records import Writer
 
 NOW = 100 * DAY
 

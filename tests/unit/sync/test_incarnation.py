@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync.core.incarnation import Life, judge, look, stale_authority, unannounced
-from sync.ports import Incarnation, Seen
+from sync.core.records import Incarnation, Seen
 
 SEEN = Seen(epoch=3, round=7, acked_seq=90, acked_nonce="n90")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -205,7 +206,9 @@ def test_what_waits_by_foreign_key_says_for_whom() -> None:
 
 
 def test_rows_are_right_when_the_mapping_says_so() -> None:
-    loose = Entity("order", ORDER.legacy, ORDER.extracted, _order_there, _order_back, same=lambda _a, _b: True)
+    loose = Entity(
+        "order", ORDER.legacy, ORDER.extracted, _order_there, _order_back, same=lambda _a, _b: True
+    )
     assert rounds.same(loose, {"sales": {"id": 1}}, {"sales": {"id": 2}})
     assert not rounds.same(ORDER, {"sales": {"id": 1}}, {"sales": {"id": 2}})
     assert not rounds.same(loose, {"sales": {"id": 1}}, None)

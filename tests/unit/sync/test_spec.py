@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from migration.core.plan import ColumnPlan, EntityPlan, MappingPlan, ReferencePlan, Slice
+from sync.core.records import ColumnShape, TableShape
 from sync.core.values import Reference, SliceSpec
 from sync.errors import PlanMismatch
-from sync.ports import ColumnShape, TableShape
 from sync.spec import Shapes, read_spec
 
 
