@@ -1,4 +1,4 @@
-"""A row that the mapping refuses delays its own aggregate alone, says why, and goes on once that is mended."""
+"""A row that the mapping refuses delays its own aggregate alone, says why, and goes on once it is mended."""
 
 from __future__ import annotations
 
