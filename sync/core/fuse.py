@@ -43,21 +43,8 @@ def judge(now: Fuse, limits: Limits) -> Verdict:
     authority capture is never dropped, because legacy would go stale with no way back: that only pages.
     """
     hard = limits.outbox_max * HARD
-    if now.pending >= hard and now.flipped:
-        return Verdict(
-            warn=True,
-            page=True,
-            sentence=f"{now.pending:,} changes wait in the outbox (limit {hard:,}), and capture stays, "
-            "because the service is the authority: bring legacy's database back, or give this one room, now",
-        )
     if now.pending >= hard:
-        return Verdict(
-            warn=True,
-            page=True,
-            drop=True,
-            sentence=f"{now.pending:,} changes waited in the outbox (limit {hard:,}): capture was dropped "
-            "before it fills the disk. Next: `strangler capture install`, then `strangler backfill` anew",
-        )
+        return _full(now, hard)
     if now.pending >= limits.outbox_max:
         return Verdict(
             warn=True,
@@ -73,3 +60,20 @@ def judge(now: Fuse, limits: Limits) -> Verdict:
             f"{limits.outbox_age:,.0f} s): does `strangler run sync` run?",
         )
     return Verdict()
+
+
+def _full(now: Fuse, hard: int) -> Verdict:
+    if now.flipped:
+        return Verdict(
+            warn=True,
+            page=True,
+            sentence=f"{now.pending:,} changes wait in the outbox (limit {hard:,}), and capture stays, "
+            "because the service is the authority: bring legacy's database back, or give this one room, now",
+        )
+    return Verdict(
+        warn=True,
+        page=True,
+        drop=True,
+        sentence=f"{now.pending:,} changes waited in the outbox (limit {hard:,}): capture was dropped "
+        "before it fills the disk. Next: `strangler capture install`, then `strangler backfill` anew",
+    )

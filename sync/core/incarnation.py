@@ -48,38 +48,61 @@ def look(seen: Seen, now: Incarnation, nonce: str | None, remembered: str = "") 
     gone), else None. `remembered`: the identity that was noted for this database ("" if none was).
     A follower may be one round ahead: the acknowledgement is committed after the round.
     """
+    found = _lost(seen, now) or _another_life(seen, now, nonce, remembered)
+    return Verdict(*found) if found else Verdict(Life.SAME)
+
+
+def _lost(seen: Seen, now: Incarnation) -> tuple[Life, str] | None:
+    """Numbers that can only fall when commits are gone."""
     if now.last_seq < seen.acked_seq:
-        return Verdict(
+        return (
             Life.LOST_TAIL,
-            f"the authority's outbox ends at {now.last_seq}, and {seen.acked_seq} was applied already: its "
-            f"database lost commits; {CURE}",
+            (
+                f"the authority's outbox ends at {now.last_seq}, and {seen.acked_seq} was applied already: its "
+                f"database lost commits; {CURE}"
+            ),
         )
     if 0 <= now.round < seen.round - 1:
-        return Verdict(
+        return (
             Life.LOST_TAIL,
-            f"the authority knows of round {now.round}, and the follower of round {seen.round}: the "
-            f"authority's database lost commits; {CURE}",
+            (
+                f"the authority knows of round {now.round}, and the follower of round {seen.round}: the "
+                f"authority's database lost commits; {CURE}"
+            ),
         )
     if now.round > seen.round:
-        return Verdict(
+        return (
             Life.FOLLOWER_LOST,
-            f"the follower knows of round {seen.round}, and had acknowledged round {now.round}: the "
-            "follower's database lost commits, and what was acknowledged is not sent again; `strangler sync "
-            "accept SLICE` begins a new epoch; then `strangler backfill SLICE` brings everything again",
+            (
+                f"the follower knows of round {seen.round}, and had acknowledged round {now.round}: the "
+                "follower's database lost commits, and what was acknowledged is not sent again; `strangler sync "
+                "accept SLICE` begins a new epoch; then `strangler backfill SLICE` brings everything again"
+            ),
         )
+    return None
+
+
+def _another_life(
+    seen: Seen, now: Incarnation, nonce: str | None, remembered: str
+) -> tuple[Life, str] | None:
+    """The same numbers in another database, or in another past of this one."""
     if nonce is not None and seen.acked_seq and nonce != seen.acked_nonce:
-        return Verdict(
+        return (
             Life.RESTORED,
-            f"row {seen.acked_seq} of the authority's outbox is not the one that was applied: its database "
-            f"was restored, or the outbox was emptied by hand; {CURE}",
+            (
+                f"row {seen.acked_seq} of the authority's outbox is not the one that was applied: its database "
+                f"was restored, or the outbox was emptied by hand; {CURE}"
+            ),
         )
     if remembered and remembered != now.identity:
-        return Verdict(
+        return (
             Life.FAILED_OVER,
-            f"the authority's database was {remembered} and is {now.identity}: a failover or a restore, "
-            f"which may have lost its last commits; {CURE}",
+            (
+                f"the authority's database was {remembered} and is {now.identity}: a failover or a restore, "
+                f"which may have lost its last commits; {CURE}"
+            ),
         )
-    return Verdict(Life.SAME)
+    return None
 
 
 def judge(seen: Seen, now: Incarnation, nonce: str | None, remembered: str = "") -> str:

@@ -14,7 +14,9 @@ MOST_LINES_OF_A_FUNCTION = 30  # its body, without signature and docstring; a te
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 TANGLED_ON_PURPOSE = "legacy_monolith"
 
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "tests/unit/sync/exploration.py": "one model: its actors and invariants are read beside each other",
+}
 LONG_FUNCTIONS: dict[str, str] = {
     "facade/adapters/numbers.py::__init__": "the list of metrics, one entry each",
 }

@@ -16,24 +16,25 @@ ABORT = (Goal.ABORT, None)
 ENGINES = {"postgresql": Rules(), "sqlite": Rules(lease_is_locked=False)}
 LOST = "an acknowledged write is missing on the authority"
 
-# The numbers of states are exact: a model that shrinks unnoticed proves less than it says.
+# The numbers of states are exact: a model that shrinks unnoticed proves less than it says. (The large ones
+# are `slow`: coverage would make minutes of them.)
 CASTS = {
     "two flippers to the same side": (Cast((THERE, THERE)), {"postgresql": 24834, "sqlite": 24290}),
+    "swaps torn between fence and row, resumed": (
+        Cast((THERE, RESUME), tears=1),
+        {"postgresql": 23618, "sqlite": 22665},
+    ),
+}
+LARGE = {
     "there and back, two writers": (
         Cast((THERE, BACK), writers=2, writes=3),
         {"postgresql": 99226, "sqlite": 108670},
     ),
     "one resumes, one aborts": (Cast((THERE, RESUME, ABORT)), {"postgresql": 306222, "sqlite": 268278}),
-    "swaps torn between fence and row, resumed": (
-        Cast((THERE, RESUME), tears=1),
-        {"postgresql": 23618, "sqlite": 22665},
-    ),
     "swaps torn between fence and row, aborted": (
         Cast((THERE, ABORT), tears=2),
         {"postgresql": 40247, "sqlite": 34343},
     ),
-}
-LARGE = {
     "there and back, two relays": (Cast((THERE, BACK), relays=2), {"postgresql": 84974, "sqlite": 379368}),
     "one aborts, one flips again": (
         Cast((THERE, ABORT, THERE), writes=1),
