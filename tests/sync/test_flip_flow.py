@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from migration.errors import LedgerError
 from sync import capture
 from sync.backfill import backfill
-from sync.core.records import Mismatch, Settled
+from sync.core.records import Mismatch, Seen, Settled
 from sync.core.values import Held, Rows, Side
 from sync.errors import Refused
 from sync.flip import Nobody, Patience, flip, top_up
+from sync.life import life
+from sync.ports import Session
 from sync.recover import new_epoch
 from sync.relay import Sessions, sessions
 from sync.rounds import Work, run_round
@@ -106,6 +110,36 @@ def test_a_pass_of_verify_that_has_just_begun_takes_no_evidence_away(both: Sessi
     with pytest.raises(KeyboardInterrupt):
         verify(both.lane(), is_killed)
     assert flip(both, Side.EXTRACTED).moved
+
+
+class _BetweenRounds:
+    """A session whose word about rounds is asked for while the relay goes on."""
+
+    def __init__(self, session: Session, go_on: Callable[[], None]) -> None:
+        self._session, self._go_on = session, go_on
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def seen(self, name: str) -> Seen:
+        for _ in range(3):
+            self._go_on()
+        found = self._session.seen(name)
+        for _ in range(3):
+            self._go_on()
+        return found
+
+
+def test_rounds_that_end_while_both_sides_are_asked_are_no_lost_commits(banks: Banks, both: Sessions) -> None:
+    amounts = itertools.count(1)
+
+    def go_on() -> None:
+        pay(banks.legacy, 1, next(amounts))
+        with sessions(pair_of(banks), "relay") as theirs:
+            run_round(theirs.lane(), Work())
+
+    lane = both.lane()
+    assert life(replace(lane, follower=cast(Session, _BetweenRounds(lane.follower, go_on)))).sentence == ""
 
 
 def test_a_dry_run_changes_nothing_and_says_what_would_happen(banks: Banks, both: Sessions) -> None:
