@@ -109,6 +109,27 @@ class Postgres:
         """Let them go on."""
         self._process.sigcont()
 
+    def base_backup(self) -> Path:
+        """What pg_basebackup takes of the running server, with the log that it needs."""
+        target = self._home / f"backup-{next(self._numbers)}"
+        where = ("-h", "127.0.0.1", "-p", self.port, "-U", "postgres")
+        done = subprocess.run(
+            self._as_user(self._programs / "pg_basebackup", *where, "-D", target, "-c", "fast", "--no-sync"),
+            cwd="/",
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise RuntimeError(f"pg_basebackup failed:\n{done.stdout}{done.stderr}")
+        return target
+
+    def restore(self, backup: Path) -> None:
+        """Kill it, and start it on what the backup has: what was committed since is gone."""
+        self.kill9()
+        shutil.rmtree(self._data)
+        backup.rename(self._data)
+        self.start()
+
     def close(self) -> None:
         """End it and remove its data."""
         self._process.terminate()
@@ -131,6 +152,7 @@ class Postgres:
         self._data.mkdir(mode=0o700)
         if os.geteuid() == 0:
             shutil.chown(self._data, _NEVER_AS_ROOT)
+            shutil.chown(self._home, _NEVER_AS_ROOT)  # pg_basebackup makes a folder of its own beside it
         options = ("-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
         done = subprocess.run(
             self._as_user(self._programs / "initdb", "-D", self._data, *options),
