@@ -16,6 +16,9 @@ from pathlib import Path
 import pytest
 
 from desk.cli.door import run
+from desk.slice_stage import reach
+from migration.core.stages import WriteStage
+from migration.plan_file import load_plan
 
 REPO = Path(__file__).parents[2]
 ROUTE = "catalog.show_product"
@@ -63,8 +66,9 @@ def _in_here(home: Path, words: tuple[str, ...], more: dict[str, str]) -> subpro
 
 @pytest.fixture
 def ready(home: Path) -> Path:
-    """The same with its ledger and flags made."""
+    """The same with its ledger and flags made, and the catalog's data said to be in step."""
     assert strangler(home, "flags", "init").returncode == 0
+    reach(load_plan(home / "plan.toml", {}), "catalog", WriteStage.SYNC, "for the test")
     return home
 
 
@@ -183,7 +187,7 @@ def test_every_reading_command_answers_as_versioned_json(ready, words):
 def test_a_shadow_starts_and_stops_and_the_audit_knows_who(ready):
     done = strangler(ready, "shadow", "start", ROUTE, "--sample", "25")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{ROUTE}: reads=shadow writes=legacy, 0 % answered by extracted, 25 % compared\n"
+    assert done.stdout == f"{ROUTE}: reads=shadow writes=sync, 0 % answered by extracted, 25 % compared\n"
     assert "No conductor runs" in done.stderr
     row = json.loads(strangler(ready, "audit", ROUTE, "--json").stdout)["rows"][0]
     assert (row["actor"], row["after"]["stage"], row["after"]["mirror_pct"]) == ("anna", "shadow", 25)
