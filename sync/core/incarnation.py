@@ -58,8 +58,8 @@ def _lost(seen: Seen, now: Incarnation) -> tuple[Life, str] | None:
         return (
             Life.LOST_TAIL,
             (
-                f"the authority's outbox ends at {now.last_seq}, and {seen.acked_seq} was applied already: its "
-                f"database lost commits; {CURE}"
+                f"the authority's outbox ends at {now.last_seq}, and {seen.acked_seq} was applied already: "
+                f"its database lost commits; {CURE}"
             ),
         )
     if 0 <= now.round < seen.round - 1:
@@ -75,8 +75,8 @@ def _lost(seen: Seen, now: Incarnation) -> tuple[Life, str] | None:
             Life.FOLLOWER_LOST,
             (
                 f"the follower knows of round {seen.round}, and had acknowledged round {now.round}: the "
-                "follower's database lost commits, and what was acknowledged is not sent again; `strangler sync "
-                "accept SLICE` begins a new epoch; then `strangler backfill SLICE` brings everything again"
+                "follower's database lost commits, and what was acknowledged is not sent again; `strangler "
+                "sync accept SLICE` begins a new epoch; then `strangler backfill SLICE` brings everything again"
             ),
         )
     return None
@@ -90,8 +90,8 @@ def _another_life(
         return (
             Life.RESTORED,
             (
-                f"row {seen.acked_seq} of the authority's outbox is not the one that was applied: its database "
-                f"was restored, or the outbox was emptied by hand; {CURE}"
+                f"row {seen.acked_seq} of the authority's outbox is not the one that was applied: its "
+                f"database was restored, or the outbox was emptied by hand; {CURE}"
             ),
         )
     if remembered and remembered != now.identity:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sync.core import rounds
+from sync.core.records import Stamp
 from sync.core.rounds import Aggregates
 from sync.core.values import Change, Entity, Key, Mark, Reference, Rows, Side, SliceSpec, TableSpec
 
@@ -227,3 +228,9 @@ def test_a_slice_knows_its_entities_and_tables() -> None:
     assert ORDER.parent is None
     assert ORDER.translate(Side.EXTRACTED) is _order_back
     assert Side.LEGACY.other.other is Side.LEGACY
+
+
+def test_a_stamp_is_whole_while_it_is_what_was_installed() -> None:
+    assert Stamp("a", "a").whole
+    assert not Stamp("b", "a").whole
+    assert not Stamp("", "").whole
