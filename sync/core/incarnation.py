@@ -76,7 +76,7 @@ def _lost(seen: Seen, now: Incarnation) -> tuple[Life, str] | None:
             (
                 f"the follower knows of round {seen.round}, and had acknowledged round {now.round}: the "
                 "follower's database lost commits, and what was acknowledged is not sent again; `strangler "
-                "sync accept SLICE` begins a new epoch; then `strangler backfill SLICE` brings everything again"
+                "sync accept SLICE` begins a new epoch, then `strangler backfill SLICE` brings all again"
             ),
         )
     return None
