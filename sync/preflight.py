@@ -19,6 +19,7 @@ from sync.relay import Sessions
 from sync.rounds import Lane
 
 FEW = 1000  # changes: F2 drains and F3 compares so many within the pause
+_SPLITS = frozenset({"key-out", "key-in", "transaction-across"})
 _ROWS_BACK = 100  # real rows of each entity that have to be mapped back
 _PER_ROUND = 0.03  # seconds, of a small round with its commit
 _RATE = 5000.0  # rows a second that a relay settles at least
@@ -107,8 +108,10 @@ Found = Iterator[tuple[bool, str]]  # whether it blocks, and the sentence
 
 
 def _look(both: Sessions, lane: Lane, accepted: Collection[Named], unverified: bool, now: float) -> Found:
-    for finding in audit(both).fatal:
-        yield True, str(finding)
+    for finding in (each for found in audit(both).findings.values() for each in found):
+        if finding.fatal or finding.code in _SPLITS:
+            # A slice is a transaction boundary. The way back does not wait for a boundary that was wrong.
+            yield finding.fatal or lane.source is Side.LEGACY, str(finding)
     yield from _stamps(both)
     became = life(lane)
     if became.stop:

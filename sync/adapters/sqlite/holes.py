@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sync.core.audit import Finding
 
 _REBUILD = "rebuild the table (Alembic: batch_alter_table)"
-_SPLIT = "take {other} into the slice, drop it, or accept the split in the plan"
+_SPLIT = "take {other} into the slice, drop it, or name it under accept_split in the plan"
 # The table has to be there first, or each write that fires the trigger fails; `remove` sees to the other end.
 _GUARD = (
     "create sf_round as `strangler capture plan` prints it, then begin the trigger with "
