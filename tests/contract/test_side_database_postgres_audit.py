@@ -73,6 +73,11 @@ PLANTED: list[tuple[str, bool, str]] = [
         "ALTER TABLE transfers OWNER TO postgres; GRANT SELECT, INSERT ON transfers TO bank_sync",
     ),
     ("rights", True, "ALTER TABLE transfers OWNER TO postgres; GRANT ALL ON transfers TO bank_sync"),
+    (
+        "rights",
+        True,
+        "CREATE SEQUENCE s; ALTER TABLE transfers ALTER id DROP IDENTITY, ALTER id SET DEFAULT nextval('s')",
+    ),
     ("owner-logs-in", False, "ALTER TABLE transfers OWNER TO bank_app"),
     ("key-in", False, "CREATE TABLE notes (id int PRIMARY KEY, account_id int REFERENCES accounts)"),
     (

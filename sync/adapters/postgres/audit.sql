@@ -10,6 +10,16 @@ SELECT c.oid, format('%%I.%%I', n.nspname, c.relname), c.relkind::text, c.relper
     ARRAY(SELECT w.rulename::text FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type <> '1')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles o ON o.oid = c.relowner
 WHERE c.oid = ANY(%(tables)s) ORDER BY 2
+-- name: generators
+-- The sequences behind columns of the tables (identity, serial, a default), and what we lack to set them past keys.
+SELECT g.oid, format('%%I.%%I', n.nspname, s.relname), ARRAY(SELECT p FROM unnest(ARRAY['SELECT', 'UPDATE']) AS p
+    WHERE NOT has_sequence_privilege(session_user, s.oid, p))
+FROM (SELECT d.refobjid AS oid, d.objid AS seq FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
+        AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY(%(tables)s) AND d.refobjsubid > 0
+    UNION SELECT f.adrelid, d.refobjid FROM pg_attrdef f JOIN pg_depend d ON d.objid = f.oid
+        AND d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass
+        WHERE f.adrelid = ANY(%(tables)s)) AS g
+JOIN pg_class s ON s.oid = g.seq AND s.relkind = 'S' JOIN pg_namespace n ON n.oid = s.relnamespace ORDER BY 2
 -- name: own_triggers
 -- Triggers that are not ours: name, and whether they fire even when a round applies.
 SELECT t.tgrelid, t.tgname, t.tgenabled IN ('A', 'R') FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid

@@ -36,6 +36,7 @@ def of_tables(link: Link, tables: Tables) -> Iterator[Finding]:
         yield from _visible(row)
         if row[0] in mapped:
             yield from _rights(row, captured)
+    yield from _generators(link, tables)
 
 
 def _keyed(table: Table, uniques: list[tuple[str, ...]]) -> Iterator[Finding]:
@@ -140,6 +141,20 @@ def _visible(row: tuple[Any, ...]) -> Iterator[Finding]:
             "row level security hides rows from the sync role: hidden is not deleted, so it stops instead",
             "ALTER ROLE (the sync role) BYPASSRLS",
         )
+
+
+def _generators(link: Link, tables: Tables) -> Iterator[Finding]:
+    names = {table.oid: table.name for table in tables.by_name.values()}
+    for oid, sequence, missing in link.run(_SQL["generators"], {"tables": tables.oids}):
+        if missing:
+            lacks = ", ".join(missing)
+            yield Finding(
+                "rights",
+                names[oid],
+                f"the sync role lacks {lacks} on its sequence {sequence}: a flip sets it past keys that came "
+                "from the other side",
+                f"GRANT {lacks} ON SEQUENCE {sequence}",
+            )
 
 
 def _rights(row: tuple[Any, ...], captured: bool) -> Iterator[Finding]:

@@ -113,7 +113,10 @@ def restamp(link: Link, tables: Tables) -> None:
 def written_script(link: Link, tables: Tables, authority: Authority) -> str:
     """What a DBA reads."""
     database = str(link.one("SELECT current_database()"))
-    return script.whole(tables, tree_of(link, tables.oids), owner_of(link), database, authority)
+    generators = statements("audit.sql")["generators"]
+    sequences = [name for _, name, _ in link.run(generators, {"tables": tables.oids})]
+    tree = tree_of(link, tables.oids)
+    return script.whole(tables, tree, sequences, owner_of(link), database, authority)
 
 
 # -- and away --------------------------------------------------------------------------------------

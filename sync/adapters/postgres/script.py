@@ -114,7 +114,7 @@ def triggers(slice_name: str, table: Table, tree: Iterable[Member]) -> Iterator[
         yield (f"ALTER TABLE ONLY {each.name} ENABLE ALWAYS TRIGGER {gate}, ENABLE ALWAYS TRIGGER {capture}")
 
 
-def grants(tables: Sequence[Table], owner: str, database: str) -> Iterator[str]:
+def grants(tables: Sequence[Table], sequences: Iterable[str], owner: str, database: str) -> Iterator[str]:
     """What the sync role needs, and what it must not share with anybody."""
     role = quoted(owner)
     yield f"GRANT CONNECT, CREATE ON DATABASE {quoted(database)} TO {role}"
@@ -122,10 +122,19 @@ def grants(tables: Sequence[Table], owner: str, database: str) -> Iterator[str]:
         schema = table.name.partition(".")[0]
         yield f"GRANT USAGE ON SCHEMA {schema} TO {role}"
         yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.name} TO {role}"
+    for sequence in sequences:
+        yield f"GRANT SELECT, UPDATE ON SEQUENCE {sequence} TO {role}"
     yield f"GRANT SET ON PARAMETER session_replication_role TO {role}"
 
 
-def whole(tables: Tables, tree: Sequence[Member], owner: str, database: str, authority: Authority) -> str:
+def whole(
+    tables: Tables,
+    tree: Sequence[Member],
+    sequences: Iterable[str],
+    owner: str,
+    database: str,
+    authority: Authority,
+) -> str:
     """All of it, for a DBA to read and run by hand as a superuser; `install` then finds it and goes on."""
     name = tables.spec.name
     found = list(tables.by_name.values())
@@ -133,7 +142,7 @@ def whole(tables: Tables, tree: Sequence[Member], owner: str, database: str, aut
         f"-- strangler: capture of slice {name} on the {tables.side} side.",
         "-- Run it as a superuser, outside a transaction.",
         f"-- {owner} is the sync role: no application may log in as it or be a member of it.",
-        *(f"{each};" for each in grants(found, owner, database)),
+        *(f"{each};" for each in grants(found, sequences, owner, database)),
         f"CREATE SCHEMA IF NOT EXISTS sf AUTHORIZATION {quoted(owner)};",
         f"SET ROLE {quoted(owner)};",
         slice_sql(tables, owner),
