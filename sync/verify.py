@@ -59,13 +59,15 @@ def verify(lane: Lane, tell: Tell = lambda _entity, _keys: None, *, chunk: int =
 
 
 def compare(lane: Lane, entity: Entity, keys: Mapping[Key, Key | None]) -> Verified:
-    """Look at these keys of the authority until each is equal or proven different.
+    """Look at these keys of the authority until each is equal or proven different; quarantine is left out.
 
     The follower's key may be given with each: of what only the follower has, nobody else knows it.
     """
     verified = Verified(keys=len(keys))
     todo = dict(keys)
     for attempt in range(_LOOKS):
+        waiting = _in_quarantine(lane, entity)
+        todo = {key: peer for key, peer in todo.items() if key not in waiting}
         todo = _look(lane, entity, todo, verified)
         if not todo:
             return verified
@@ -123,7 +125,7 @@ def _authority(
     lane: Lane, entity: Entity, keys: Mapping[Key, Key | None], acked: int
 ) -> tuple[dict[Key, Look], dict[Key, Key | None]]:
     """A look at the keys, and the follower's names of them."""
-    moving = {each.key for each in lane.follower.held(lane.spec.name) if each.entity == entity.name}
+    moving = _in_quarantine(lane, entity)
     with lane.authority.snapshot(lane.spec.name) as view:
         rows = view.rows(entity.name, list(keys))
         for table in entity.tables(lane.source):
@@ -139,6 +141,11 @@ def _authority(
         )
     _name_the_absent(lane, entity, peers)
     return looks, peers
+
+
+def _in_quarantine(lane: Lane, entity: Entity) -> set[Key]:
+    """Keys that differ by right, and are told of by their own name."""
+    return {each.key for each in lane.follower.held(lane.spec.name) if each.entity == entity.name}
 
 
 def _name_the_absent(lane: Lane, entity: Entity, peers: dict[Key, Key | None]) -> None:
@@ -204,10 +211,11 @@ def _walk(side: Session, lane: Lane, entity: Entity, chunk: int) -> Iterator[Seq
     while True:
         with side.snapshot(lane.spec.name) as view:
             keys = view.keys_after(entity.name, after, chunk)
-        if not keys:
-            return
-        yield keys
-        after = keys[-1]
+        if keys:
+            yield keys
+            after = keys[-1]
+        if len(keys) < chunk:
+            return  # what is added behind the end is the next pass's: else this one would follow it for ever
 
 
 def _keep(lane: Lane, verified: Verified, part: Verified) -> None:
