@@ -1,0 +1,93 @@
+"""Verify passes over and over beside clerks, a relay and flips, and never tells of what is none."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sync.errors import Busy, DatabaseAway, Overtaken, SliceStopped
+from sync.relay import sessions
+from sync.verify import verify
+from tests.contract.side_databases import Banks, open_banks
+from tests.sync import actors
+from tests.sync.crew import ACCOUNTS, capture, crew_of, mismatches, sized
+
+PASSES = sized(200, 10_000)
+_WITHIN = sized(300, 20_000)  # seconds
+
+
+def _watch(banks: Banks, passes: int, told: Path) -> None:
+    """So many whole passes; one that a flip cut short is not counted. A proven difference is an error."""
+    whole = unsettled = cut = 0
+    while whole < passes:
+        with sessions(actors.pair_of(banks), "verify") as both:
+            try:
+                while whole < passes:
+                    found = verify(both.lane())
+                    assert found.found == [], f"pass {whole}: {found.found}"
+                    unsettled += len(found.unsettled)
+                    whole += 1
+            except (Overtaken, Busy, DatabaseAway, SliceStopped):
+                cut += 1
+                time.sleep(0.01)
+    told.write_text(json.dumps({"passes": whole, "cut by a flip": cut, "keys unsettled": unsettled}))
+
+
+@pytest.mark.slow
+def test_no_pass_cries_wolf_on_sqlite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _never_cries_wolf(open_banks("sqlite", tmp_path), tmp_path, capsys)
+
+
+@pytest.mark.services
+@pytest.mark.slow
+def test_no_pass_cries_wolf_on_postgresql(
+    tmp_path: Path, postgres_database: Callable[[], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _never_cries_wolf(open_banks("postgres", tmp_path, postgres_database), tmp_path, capsys)
+
+
+def test_a_pass_ends_though_a_row_is_added_behind_each_chunk(tmp_path: Path) -> None:
+    banks = open_banks("sqlite", tmp_path)
+    actors.open_accounts(banks, range(1, ACCOUNTS + 1))
+    capture(banks)
+    actors.fill(banks)
+    told: list[int] = []
+
+    def add(_entity: str, keys: int) -> None:
+        told.append(keys)
+        assert len(told) < 20, "it follows the newest rows for ever"
+        banks.legacy.write("INSERT INTO accounts (email, balance) VALUES (?, 1)", f"{len(told)}@new")
+        banks.legacy.write("INSERT INTO transfers (account_id, amount) VALUES (1, 5)")
+        actors.settle(banks)
+
+    with sessions(actors.pair_of(banks), "verify") as both:
+        assert verify(both.lane(), add, chunk=4).clean
+    assert sum(told) >= ACCOUNTS
+
+
+def _never_cries_wolf(banks: Banks, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    actors.open_accounts(banks, range(1, ACCOUNTS + 1))
+    capture(banks)
+    actors.fill(banks)
+    with crew_of(banks, folder) as crew:
+        crew.relay()
+        crew.clerks(2, pause=0.01)
+        flips = crew.flips(rest=1.0)
+        told = folder / "told"
+        watch = crew.start("verify", lambda: _watch(banks, PASSES, told))
+        watch.wait(within=_WITHIN)
+        crew.end()
+        assert crew.failed == [], crew.log
+        assert told.exists(), f"it did not come to {PASSES} passes in {_WITHIN} s"
+        reckoned = crew.reckon()
+    moved = len(flips.read_text()) if flips.exists() else 0
+    assert reckoned.clean, reckoned
+    assert reckoned.acknowledged > 20
+    assert moved > 0, "nobody flipped: this has shown less than it says"
+    assert mismatches(banks) == 0
+    with capsys.disabled():
+        print(f"\n{banks.legacy.engine}: {told.read_text()}, 0 false alarms, {moved} flips; {reckoned}")
