@@ -61,6 +61,7 @@ class Care:
             self._verify()
         except (Overtaken, Busy):
             self._both.forget()
+            self._looked = 0.0  # after a flip the service's first integers may be used up soon
         except NotCaptured:
             self._both.forget()
             self._wait(EVERY)
@@ -91,9 +92,12 @@ class Care:
         def rest(_entity: str, _keys: int) -> None:
             nonlocal started
             took = time.monotonic() - started
-            if self._wait(took / VERIFY_REST - took):
-                raise Overtaken("told to stop")
-            self._look()
+            until = started + took / VERIFY_REST
+            # A chunk of rows that change all the time takes seconds, and its rest four times as long.
+            while (left := until - time.monotonic()) > 0:
+                if self._wait(min(left, EVERY)):
+                    raise Overtaken("told to stop")
+                self._look()
             started = time.monotonic()
 
         found = verify(lane, rest, chunk=VERIFY_CHUNK)

@@ -18,7 +18,7 @@ from sync.core.flip import Attempt, Decision, Goal
 from sync.core.rounds import Named
 from sync.core.values import Side
 from sync.errors import Busy, DatabaseAway, Overtaken, Refused, SyncError
-from sync.ids import give_blocks
+from sync.ids import BLOCK, give_blocks
 from sync.ids import top_up as top_up  # the relay's side of it: `sync.care`
 from sync.preflight import Preflight, pending, preflight
 from sync.procedure import NEEDS_ABORT, Away, NotClosed, Patience, Procedure
@@ -124,7 +124,7 @@ def flip(
         raise _nothing_changed(one, error) from error
     if target is Side.EXTRACTED:
         with contextlib.suppress(SyncError):  # what legacy cannot give while it is open it gives later
-            one.given = give_blocks(both).keys()
+            one.given = give_blocks(both, BLOCK).keys()  # nobody waits yet
     return _announced(one, attempt, announcer, checked)
 
 

@@ -159,13 +159,13 @@ def test_a_flip_to_where_the_authority_is_does_nothing(both: Sessions) -> None:
 
 def test_the_service_gets_integers_that_legacy_will_never_draw(banks: Banks, both: Sessions) -> None:
     flip(both, Side.EXTRACTED)
-    assert both.on(Side.EXTRACTED).ids_left(BANK, "account") == 2_500
-    assert top_up(both).keys() == {"account", "transfer"}
     assert both.on(Side.EXTRACTED).ids_left(BANK, "account") == 10_000
     assert top_up(both) == {}
+    assert top_up(both, 20_002).keys() == {"account", "transfer"}, "half of such a block is gone"
+    assert both.on(Side.EXTRACTED).ids_left(BANK, "account") == 20_002
     flip(both, Side.LEGACY)
     banks.legacy.write("INSERT INTO accounts (email, balance) VALUES ('new@x', 1)")
-    assert banks.legacy.read("SELECT max(id) FROM accounts")[0][0] > 12_500
+    assert banks.legacy.read("SELECT max(id) FROM accounts")[0][0] > 30_002
 
 
 # -- what is refused ------------------------------------------------------------------------------------
