@@ -23,7 +23,7 @@ from urllib.parse import urlencode, urlsplit
 
 import psycopg
 
-PRODUCTS = [number for number in range(1, 60) if number % 12]  # one shelf in twelve is empty
+PRODUCTS = [number for number in range(1, 101) if number % 12]  # one shelf in twelve is empty
 STATES = ("paid", "shipped", "cancelled")
 _TRIES = 60  # a minute of answers that leave it open: then nobody knows
 _TOKEN = re.compile(rb'name="csrf_token" value="([0-9a-f]+)"')
@@ -114,8 +114,7 @@ class Customer:
     book: Book
     stop: threading.Event
     placed: deque[int]
-    run_name: str = ""
-    think: float = 0.0
+    every: float = 0.0  # seconds from one order to the next, if the shop is quick enough
     _last: int = 0  # an order of its own, and who took it
     _last_build: str = ""
 
@@ -126,11 +125,11 @@ class Customer:
         self.visitor.log_in(*who, self.stop)
         done = 0
         while not self.stop.is_set():
-            done += 1
-            self._place(f"{self.run_name}c{self.number}-{done}", dice)
+            done, began = done + 1, time.monotonic()
+            self._place(f"c{self.number}-{done}", dice)
             if self._last and dice.random() < 0.1:
                 self._look(self._last)
-            self.stop.wait(self.think)
+            self.stop.wait(max(0.0, self.every - (time.monotonic() - began)))
 
     def _place(self, reference: str, dice: random.Random) -> None:
         items = {product: dice.randint(1, 3) for product in dice.sample(PRODUCTS, dice.randint(1, 3))}
@@ -220,7 +219,6 @@ class Rogue:
     book: Book
     stop: threading.Event
     pause: float = 0.05
-    run_name: str = ""
 
     def run(self) -> None:
         """Until `stop`: what is refused must be told to him as an error, what is not must stay."""
@@ -228,7 +226,7 @@ class Rogue:
         dice, done = random.Random(7), 0
         while not self.stop.wait(self.pause):
             done += 1
-            reference, product = f"{self.run_name}rogue-{done}", dice.choice(PRODUCTS)
+            reference, product = f"rogue-{done}", dice.choice(PRODUCTS)
             self.book.write("sent", reference, 1, [[product, 1]])
             try:
                 if line is None or line.closed:
@@ -249,9 +247,10 @@ def main() -> int:
     parser.add_argument("--url", required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--clients", type=int, default=12)
-    parser.add_argument("--think", type=float, default=0.0)
+    parser.add_argument(
+        "--rate", type=float, default=100.0, help="orders a second, of all customers together"
+    )
     parser.add_argument("--rogue", default="", help="a psycopg address of legacy's database")
-    parser.add_argument("--run", default="")
     given = parser.parse_args()
     stop, placed = threading.Event(), deque[int](maxlen=500)
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -262,14 +261,13 @@ def main() -> int:
             _book(given, f"customer-{number}"),
             stop,
             placed,
-            given.run,
-            given.think,
+            given.clients / given.rate,
         )
         for number in range(1, given.clients + 1)
     ]
     writers.append(Admin(Visitor(given.url), _book(given, "admin"), stop, placed))
     if given.rogue:
-        writers.append(Rogue(given.rogue, _book(given, "rogue"), stop, run_name=given.run))
+        writers.append(Rogue(given.rogue, _book(given, "rogue"), stop))
     threads = [threading.Thread(target=writer.run) for writer in writers]
     for thread in threads:
         thread.start()
@@ -281,7 +279,7 @@ def main() -> int:
 
 
 def _book(given: argparse.Namespace, name: str) -> Book:
-    return Book(given.folder / f"book-{given.run}{name}.jsonl")
+    return Book(given.folder / f"book-{name}.jsonl")
 
 
 if __name__ == "__main__":

@@ -260,11 +260,11 @@ admin_port = {self.ports["admin"]}
         found: dict[str, Any] = eventually("nothing is pending", settled, within=within, show=self.status)
         return found
 
-    def clerks(self, folder: Path, clients: int, run: str = "", think: float = 0.0) -> Process:
+    def clerks(self, folder: Path, clients: int, rate: float) -> Process:
         """Customers, an admin, and on PostgreSQL a rogue; they write from now on."""
         command = [
             *(sys.executable, "-m", "tests.e2e.order_clerks", "--url", self.url, "--folder", str(folder)),
-            *("--clients", str(clients), "--run", run, "--think", str(think)),
+            *("--clients", str(clients), "--rate", str(rate)),
         ]
         if self.grown:
             command += ["--rogue", plain(self.legacy, "rogue") + "?application_name=psql"]

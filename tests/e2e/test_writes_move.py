@@ -26,6 +26,7 @@ from tests.e2e.system import Said, eventually
 from tools.servers.postgres import Postgres
 
 FLIPS = int(os.environ.get("E2E_FLIPS", "8"))
+RATE = float(os.environ.get("E2E_RATE", "100"))  # orders a second that are asked for; what came is printed
 CLIENTS = 12
 _TRIES = 12  # a flip that finds somebody dead is refused or given up, and typed again
 
@@ -152,7 +153,7 @@ def test_writes_move_under_load_with_a_death_in_each_flip(
     shop.nightly("legacy")
     old, before = _orders(shop), shelves(shop.legacy)
     mover = Mover(shop, postgres_server, random.Random(os.environ.get("E2E_SEED", time.time_ns())))
-    clerks = shop.clerks(tmp_path, CLIENTS)
+    clerks = shop.clerks(tmp_path, CLIENTS, RATE)
     _more_orders(tmp_path, CLIENTS)
     forecast = _forecast_of_the_rogue(shop)
     mover.measure(tmp_path)
@@ -212,6 +213,7 @@ def _figures(folder: Path, mover: Mover, found: Reckoning, status: dict[str, Any
     elapsed = max(books.times) - min(books.times)
     return {
         "seconds": round(elapsed, 1),
+        "rate_asked": RATE,
         "rate": round(len(books.times) / elapsed, 1),
         "cpu_ms_per_order": {side: round(cost, 1) for side, cost in mover.cost.items()},
         "rate_of_two_idle_cores": {side: round(2000 / cost) for side, cost in mover.cost.items()},
@@ -269,7 +271,7 @@ def test_the_same_slice_moves_on_sqlite_files_and_back_under_light_writes(tmp_pa
         system.prepare()
         system.start_all()
         old, before = _orders(system), shelves(system.legacy)
-        clerks = system.clerks(tmp_path, 3, think=0.1)
+        clerks = system.clerks(tmp_path, 3, rate=15)
         for target in ("extracted", "legacy"):
             _more_orders(tmp_path, 10)
             assert system.strangler("flip", "orders", "--to", target, "--json").json["moved"]
