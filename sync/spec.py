@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +9,7 @@ from migration.core.plan import EntityPlan, ReferencePlan, Slice
 from migration.errors import Problem
 from sync.core.conversions import Conversion, conversion
 from sync.core.records import ColumnShape, TableShape
-from sync.core.values import Entity, Reference, Rows, Side, SliceSpec, TableSpec
+from sync.core.values import Entity, Reference, Rows, Side, SliceSpec, TableSpec, alike, equal
 from sync.errors import PlanMismatch
 from sync.mapping_file import MappingCode, load_mapping, sameness, translation
 
@@ -140,7 +139,7 @@ class _Work:
 def _mapped(
     plan: EntityPlan, legacy: tuple[TableSpec, ...], extracted: tuple[TableSpec, ...], mapping: MappingCode
 ) -> Entity:
-    same = operator.eq if mapping.same is None else sameness(mapping.same, plan.legacy, plan.extracted)
+    same = equal if mapping.same is None else sameness(mapping.same, plan.legacy, plan.extracted)
     return Entity(
         plan.name,
         legacy,
@@ -200,7 +199,7 @@ def _meaning_the_same(legacy: str, columns: Mapping[str, Conversion]) -> Callabl
     """Equal, or spelled otherwise on legacy's side alone: JSON with other spaces means the same."""
 
     def same(expected: Rows, found: Rows) -> bool:
-        if expected == found:
+        if equal(expected, found):
             return True
         ours, theirs = expected.get(legacy), found.get(legacy)
         if ours is None or theirs is None:
@@ -211,9 +210,9 @@ def _meaning_the_same(legacy: str, columns: Mapping[str, Conversion]) -> Callabl
 
 
 def _means(convert: Conversion, expected: object, found: object) -> bool:
-    if expected == found:
+    if alike(expected, found):
         return True
     try:
-        return bool(convert.meaning(expected) == convert.meaning(found))
+        return alike(convert.meaning(expected), convert.meaning(found))
     except ValueError:
         return False

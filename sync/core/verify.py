@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sync.core.values import Rows
+from sync.core.values import Rows, alike
 
 
 class Kind(StrEnum):
@@ -88,5 +88,5 @@ def differing(expected: Rows | None, found: Rows | None) -> str:
     names = []
     for table, row in expected.items():
         there = found.get(table) or {}
-        names += [column for column, value in (row or {}).items() if there.get(column) != value]
+        names += [column for column, value in (row or {}).items() if not alike(value, there.get(column))]
     return ", ".join(sorted(names))

@@ -1,0 +1,29 @@
+"""When two rows are equal."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync.core.values import Rows, alike, equal
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (1, 1, True),
+        (1, 2, False),
+        (True, 1, True),  # columns have types of their own: there it is a spelling
+        ({"a": True}, {"a": True}, True),
+        ({"a": True}, {"a": 1}, False),
+        ({"a": 0}, {"a": False}, False),
+        ({"a": 1}, {"a": 1.0}, True),
+        ([{"a": [True]}], [{"a": [1]}], False),
+        ([{"a": [True]}, None], [{"a": [True]}, None], True),
+        ({"a": 1}, {"a": 1, "b": 1}, False),
+    ],
+)
+def test_true_is_not_one_inside_json(one: object, other: object, same: bool) -> None:
+    assert alike(one, other) is same
+    here: Rows = {"t": {"id": 7, "value": one}, "further": None}
+    there: Rows = {"t": {"id": 7, "value": other}, "further": None}
+    assert equal(here, there) is same
