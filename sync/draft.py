@@ -25,6 +25,7 @@ class Reading:
     absent: list[Named] = field(default_factory=list)
     held: dict[Named, Held] = field(default_factory=dict)
     redriven: dict[Named, Held] = field(default_factory=dict)
+    mapped: Mapped | None = None
 
 
 @dataclass(slots=True)
@@ -49,7 +50,9 @@ class Draft:
         for entity, keys in core.by_entity(self.reading.names).items():
             there = self.tx.applied(entity, keys)
             self._applied.update({(entity, peer): each for peer, each in there.items()})
-        mapped = core.map_rows(self.spec, self.source, self.reading.found)
+        mapped = self.reading.mapped = self.reading.mapped or core.map_rows(
+            self.spec, self.source, self.reading.found
+        )  # once: after a refusal we come here again, and a mapping may have changed what it was given
         errors = dict(self.refused) | mapped.poison
         errors |= self._moved_keys(mapped) | self._shared_keys(mapped)
         self._hold(errors)

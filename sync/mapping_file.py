@@ -129,12 +129,13 @@ def translation(
         source, target, columns = sources[0], names[0], targets[names[0]]
 
         def one(rows: Rows) -> Rows:
-            return {target: _checked(call(rows[source]), target, columns)}
+            row = rows[source]
+            return {target: _checked(call(row and dict(row)), target, columns)}
 
         return one
 
     def many(rows: Rows) -> Rows:
-        found = call(rows)
+        found = call({name: row and dict(row) for name, row in rows.items()})  # theirs may change it
         if not isinstance(found, Mapping) or set(found) != set(names):
             raise ValueError(f"the mapping gives no rows by table; it must name {', '.join(names)}")
         return {

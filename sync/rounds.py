@@ -13,7 +13,7 @@ from sync.core import rounds as core
 from sync.core.authority import may_round
 from sync.core.records import Mismatch, Progress, Settled
 from sync.core.rounds import Named
-from sync.core.values import Held, Side, SliceSpec
+from sync.core.values import Held, Key, Side, SliceSpec
 from sync.draft import Draft, Reading
 from sync.errors import CannotApply, Overtaken, SliceStopped
 from sync.ports import RoundTransaction, Session, Snapshot
@@ -135,7 +135,7 @@ def _read(lane: Lane, tx: RoundTransaction, view: Snapshot, work: Work) -> Readi
     asked = {name for name in work.keys if name not in reading.names}
     reading.names.update(dict.fromkeys(asked, False))
     _find(view, reading, reading.names)
-    _look_for_delete_marks(lane, view, reading, asked, after)
+    _look_for_delete_marks(lane, tx, view, reading, asked, after)
     _pull_parents(lane, tx, view, reading)
     return reading
 
@@ -159,12 +159,13 @@ def _find(view: Snapshot, reading: Reading, names: Collection[Named]) -> None:
 
 
 def _look_for_delete_marks(
-    lane: Lane, view: Snapshot, reading: Reading, asked: Collection[Named], after: int
+    lane: Lane, tx: RoundTransaction, view: Snapshot, reading: Reading, asked: Collection[Named], after: int
 ) -> None:
     """Absent is not deleted: without a mark that says so, nobody touched the key, or we cannot see it."""
     for entity, keys in core.by_entity(core.unseen(reading.names, reading.found)).items():
         root = lane.spec.entity(entity).root(lane.source).name
         said = view.pending_among(root, keys, after)
+        taken = _taken(tx, reading, entity, keys)
         for key in keys:
             name = (entity, key)
             if said.get(key):
@@ -172,8 +173,14 @@ def _look_for_delete_marks(
             elif name in asked:
                 reading.absent.append(name)
                 del reading.names[name]
-            else:
+            elif key in said or key not in taken:
                 raise _blind(lane, name)
+
+
+def _taken(tx: RoundTransaction, reading: Reading, entity: str, keys: Collection[Key]) -> set[Key]:
+    """Those whose root an earlier round saw deleted: what is left of them may be deleted later than it."""
+    held = {key for (name, key), each in reading.held.items() if name == entity and each.deleted}
+    return held | {key for key, each in tx.applied(entity, keys).items() if each.deleted}
 
 
 def _blind(lane: Lane, name: Named) -> SliceStopped:

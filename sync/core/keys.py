@@ -19,6 +19,7 @@ from sync.core.values import Key
 
 _USUAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _UUID_LENGTH = 36
+_SMALLEST, _GREATEST = -(2**63), 2**63 - 1
 _KNOWN = 32_768  # texts kept parsed: a round of 5,000 keys meets each of them several times
 # What SQLite's json_array() writes: no spaces, nothing escaped that need not be.
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str).encode
@@ -56,7 +57,11 @@ def of(row: Mapping[str, Any], columns: Sequence[str]) -> Key:
 
 
 def _normal(value: Any) -> int | str | uuid.UUID:
-    if type(value) is int or isinstance(value, uuid.UUID):
+    if isinstance(value, uuid.UUID):
+        return value
+    if type(value) is int:
+        if not _SMALLEST <= value <= _GREATEST:
+            raise ValueError(f"{value} cannot be part of a key: it does not fit into 64 bits")
         return value
     if isinstance(value, str):
         return uuid.UUID(value) if len(value) == _UUID_LENGTH and _USUAL(value) else value

@@ -104,13 +104,14 @@ def _to_uuid(value: Any) -> Any:
 def _to_decimal(value: Any) -> Any:
     if isinstance(value, int | float | str):
         with suppress(InvalidOperation):
-            return Decimal(repr(value) if isinstance(value, float) else value)
+            number = Decimal(repr(value) if isinstance(value, float) else value)
+            return value if number.is_snan() else number  # a signalling NaN raises when it is compared
     return value
 
 
 def _to_json(value: Any) -> Any:
     if isinstance(value, str | int | float):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):  # nested deeper than anybody reads: as it is stored
             return json.loads(value) if isinstance(value, str) else value
     return value
 
@@ -152,7 +153,7 @@ _DECODERS: dict[str, Decoder] = {
 def _spell_json(value: Any) -> str:
     try:
         return json.dumps(value)
-    except TypeError as error:
+    except (TypeError, RecursionError) as error:
         raise ValueError(f"no JSON: {error}") from error
 
 
@@ -182,6 +183,8 @@ def _whole(value: Decimal) -> int:
 
 def _exact(value: Decimal) -> int | float:
     """The number that NUMERIC affinity would make of it, if it keeps every digit (datatype3.html §3)."""
+    if value.is_nan():
+        raise ValueError(f"{value} is no number to SQLite")
     if value == value.to_integral_value() and _SMALLEST <= value <= _GREATEST:
         return int(value)
     number = float(value)
