@@ -55,7 +55,7 @@ bench: bench-facade bench-sync ## Measure everything (QUICK=1: some minutes)
 bench-facade: install ## What a request costs beside nginx and Envoy, into bench/results (QUICK=1: under five minutes)
 	$(BIN)/python -m bench.facade $(if $(QUICK),--quick) $(if $(KEPT),--kept $(KEPT)) $(if $(WORKERS),--workers $(WORKERS))
 
-chaos: services ## Kill processes and servers under load (KILLS=1000 on each engine), then all of the crash matrix
+chaos: services ## Kill processes and servers under load (KILLS=1000 on each engine), all of the crash matrix, 20 flips of the shop
 	$(BIN)/python -m tests.sync.chaos --kills $(or $(KILLS),1000)
 	$(BIN)/python -m tests.sync.chaos --kills $(or $(KILLS),1000) --engine postgres
 	MATRIX=all $(PYTEST) -q -m services tests/sync/test_crash_matrix.py
