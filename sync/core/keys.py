@@ -64,5 +64,17 @@ def _normal(value: Any) -> int | str | uuid.UUID:
             raise ValueError(f"{value} cannot be part of a key: it does not fit into 64 bits")
         return value
     if isinstance(value, str):
-        return uuid.UUID(value) if len(value) == _UUID_LENGTH and _USUAL(value) else value
+        if len(value) == _UUID_LENGTH and _USUAL(value):
+            return uuid.UUID(value)
+        if not _is_unicode(value):
+            raise ValueError(f"{value!r} cannot be part of a key: half a surrogate pair cannot be looked up")
+        return value
     raise ValueError(f"{value!r} cannot be part of a key: a key holds integers, text and UUIDs")
+
+
+def _is_unicode(value: str) -> bool:
+    """Whether it can be sent: half a surrogate pair cannot."""
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False

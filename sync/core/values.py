@@ -45,6 +45,13 @@ def alike(one: Value, other: Value) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What is stored, and Python cannot hold (JSON nested too deep): no column takes it, so its row waits."""
+
+    text: str
+
+
 class Side(StrEnum):
     """Whose database it is; the same words as `migration.core.plan.Side`."""
 

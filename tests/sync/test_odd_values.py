@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from sync.verify import verify
 from tests.contract.side_databases import ACCOUNT, BANK, SPEC, TRANSFER, Banks, open_banks, service_id
 
 
-def _ready(folder: Path, spec: SliceSpec = SPEC) -> tuple[Banks, Pair]:
-    banks = open_banks("sqlite", folder)
+def _ready(
+    folder: Path, spec: SliceSpec = SPEC, postgres: Callable[[], str] | None = None
+) -> tuple[Banks, Pair]:
+    banks = open_banks("postgres" if postgres else "sqlite", folder, postgres)
     for number in (1, 2):
         banks.legacy.account(number)
     pair = Pair(spec, banks.legacy.database, banks.extracted.database)
@@ -124,6 +127,39 @@ def test_a_key_that_no_database_can_hold_waits_alone(tmp_path: Path) -> None:
 
     spec = SliceSpec(BANK, (dataclasses.replace(ACCOUNT, forward=huge), TRANSFER))
     banks, pair = _ready(tmp_path, spec)
+    banks.legacy.account(7, balance=13)
+    banks.legacy.write("UPDATE accounts SET balance = 12 WHERE id = 2")
+    with sessions(pair, "relay") as both:
+        _settle(both)
+        assert _service(banks, "balance", 2) == 12
+        assert [each.key for each in both.lane().follower.held(BANK)] == [(7,)]
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("value", ["[" * 3000 + "]" * 3000, "1" * 6000], ids=["too deep", "too many digits"])
+def test_jsonb_that_python_cannot_read_waits_alone(
+    value: str, tmp_path: Path, postgres_database: Callable[[], str]
+) -> None:
+    banks, pair = _ready(tmp_path, postgres=postgres_database)
+    banks.legacy.write("UPDATE account_details SET prefs = CAST(? AS jsonb) WHERE account_id = 1", value)
+    banks.legacy.write("UPDATE accounts SET balance = 7 WHERE id = 2")
+    with sessions(pair, "relay") as both:
+        _settle(both)
+        assert _service(banks, "balance", 2) == 7
+        assert [each.key for each in both.lane().follower.held(BANK)] == [(1,)]
+
+
+@pytest.mark.services
+def test_a_key_with_half_a_surrogate_pair_waits_alone(
+    tmp_path: Path, postgres_database: Callable[[], str]
+) -> None:
+    def half(rows: Rows) -> Rows:
+        row = ACCOUNT.forward(rows)["account"]
+        assert row is not None
+        return {"account": {**row, "id": "\ud800"} if row["balance"] == 13 else row}
+
+    spec = SliceSpec(BANK, (dataclasses.replace(ACCOUNT, forward=half), TRANSFER))
+    banks, pair = _ready(tmp_path, spec, postgres_database)
     banks.legacy.account(7, balance=13)
     banks.legacy.write("UPDATE accounts SET balance = 12 WHERE id = 2")
     with sessions(pair, "relay") as both:

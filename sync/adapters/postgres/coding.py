@@ -15,8 +15,9 @@ from typing import Any
 
 import psycopg
 from psycopg.adapt import Buffer, Loader
+from psycopg.types.json import set_json_loads
 
-from sync.core.values import Value
+from sync.core.values import Unreadable, Value
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 
@@ -78,12 +79,22 @@ def teach(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
     )
     for name, loader in loaders:
         connection.adapters.register_loader(name, loader)
+    set_json_loads(_json, connection)
+
+
+def _json(data: str | bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
+        return Unreadable(data if isinstance(data, str) else data.decode())
 
 
 def encoded(value: Value, type_name: str) -> str | None:
     """The text that `value::type_name` reads back; ValueError for what has none."""
     if value is None:
         return None
+    if isinstance(value, Unreadable):
+        raise ValueError("the JSON of the other side cannot be read: nested too deep, or too many digits")
     if type_name in ("json", "jsonb"):
         return json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
     match value:

@@ -15,6 +15,8 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from sync.core.values import Unreadable
+
 Decoder = Callable[[Any], Any]
 Encoder = Callable[[Any], Any]
 
@@ -111,8 +113,12 @@ def _to_decimal(value: Any) -> Any:
 
 def _to_json(value: Any) -> Any:
     if isinstance(value, str | int | float):
-        with suppress(ValueError, RecursionError):  # nested deeper than anybody reads: as it is stored
+        try:
             return json.loads(value) if isinstance(value, str) else value
+        except RecursionError:
+            return Unreadable(str(value))
+        except ValueError:
+            return value
     return value
 
 

@@ -43,7 +43,7 @@ def test_another_spelling_of_a_uuid_stays_text_because_the_database_tells_it_apa
     assert keys.normal([value]) == (value,)
 
 
-@pytest.mark.parametrize("value", [None, 1.5, True, b"\x01", Decimal(1), [1], 2**63])
+@pytest.mark.parametrize("value", [None, 1.5, True, b"\x01", Decimal(1), [1], 2**63, "\ud800"])
 def test_what_cannot_be_part_of_a_key_is_refused(value):
     with pytest.raises(ValueError, match="cannot be part of a key"):
         keys.normal([value])
