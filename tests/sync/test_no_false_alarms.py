@@ -75,8 +75,8 @@ def _never_cries_wolf(banks: Banks, folder: Path, capsys: pytest.CaptureFixture[
     actors.fill(banks)
     with crew_of(banks, folder) as crew:
         crew.relay()
-        crew.clerks(2, pause=0.01)
-        flips = crew.flips(rest=1.0)
+        crew.clerks(2, pause=0.05)
+        flips = crew.flips(rest=4.0)
         told = folder / "told"
         watch = crew.start("verify", lambda: _watch(banks, PASSES, told))
         watch.wait(within=_WITHIN)
