@@ -77,8 +77,9 @@ def remove(
 ) -> dict[Side, tuple[str, ...]]:
     """Drop the triggers of both sides; with `everything` all of the slice's objects and rows too.
 
-    Refused while the service is the authority, because legacy's copy would be stale from then on without
-    anybody being told; `accept_authority` is for a slice whose legacy side is retired.
+    Refused while a flip is half done, and while the service is the authority, because legacy's copy would
+    be stale from then on without anybody being told; `accept_authority` is for a slice whose legacy side is
+    retired.
     """
     name = both.pair.spec.name
     row = both.on(Side.EXTRACTED).authority(name)
@@ -91,5 +92,12 @@ def remove(
         raise Refused(
             f"{name}: the extracted side is {row.phase} (epoch {row.epoch}), legacy would go stale unseen; "
             f"first: strangler flip {name} --to legacy"
+        )
+    ours = both.on(Side.LEGACY).authority(name)
+    if row is not None and ours is not None and not ours.open and not accept_authority:
+        # Whoever flips goes on behind our back: what is written between remove and install would be lost.
+        raise Refused(
+            f"{name}: a flip is half done, legacy is {ours.phase} (epoch {ours.epoch}); "
+            f"first: strangler flip {name} --abort"
         )
     return {side: tuple(both.on(side).remove(name, everything=everything)) for side in Side}
