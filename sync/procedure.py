@@ -265,6 +265,7 @@ class Procedure:
         if here.follower is Side.EXTRACTED:
             self.step("flip.ids")
             give_blocks(self.both, without=self.given)
+            self._check_filled(lane)
         self.step("flip.verify")
         if len(changed) > FEW:
             raise GaveUp(f"{self.name}: more than {FEW:,} changes were pending; flip when it has caught up")
@@ -274,6 +275,19 @@ class Procedure:
             if not found.clean:
                 raise GaveUp(f"{self.name}: {_differences(found.found, found.unsettled)}")
         self.step("flip.verified")
+
+    def _check_filled(self, lane: Lane) -> None:
+        """Again, now that nobody writes: capture may have been away since the preflight."""
+        walks = {each.entity: each for each in lane.follower.progress(self.name) if each.walk == "backfill"}
+        bare = [
+            each.name
+            for each in lane.spec.entities
+            if each.name not in walks or not walks[each.name].finished
+        ]
+        if bare:
+            raise GaveUp(
+                f"{self.name}: {bare[0]} is not backfilled any more: `strangler backfill {self.name}`"
+            )
 
 
 def _differences(found: Collection[object], unsettled: Collection[object]) -> str:

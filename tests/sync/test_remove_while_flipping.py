@@ -43,3 +43,24 @@ def test_capture_stays_while_a_flip_is_half_done(at: str, everything: bool, tmp_
     assert refused
     found = banks.extracted.read("SELECT balance FROM account WHERE id = ?", service_id(1))
     assert found == [(100,)] == banks.legacy.read("SELECT balance FROM accounts")
+
+
+def test_a_flip_gives_up_when_capture_was_away_between_its_preflight_and_its_close(tmp_path: Path) -> None:
+    banks = open_banks("sqlite", tmp_path)
+    banks.legacy.account(1)
+    pair = Pair(SPEC, banks.legacy.database, banks.extracted.database)
+
+    def meanwhile(step: str) -> None:
+        if step == "flip.announce":
+            with sessions(pair, "another") as both:
+                remove(both, everything=True)
+                banks.legacy.write("UPDATE accounts SET balance = 777")
+                install(both)
+
+    with sessions(pair, "desk") as both:
+        install(both)
+        backfill(both.lane(), lambda *_: None, lambda _: False)
+        done = flip(both, Side.EXTRACTED, unverified=True, step=meanwhile)
+        assert not done.moved
+        assert "is not backfilled any more" in done.sentence
+        assert both.on(Side.LEGACY).fence_open(SPEC.name)
