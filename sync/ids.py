@@ -12,9 +12,7 @@ from sync.relay import Sessions
 BLOCK = (
     10_000  # integers: half of it outlasts the look that refills it, every 5 s, at 1,000 new rows a second
 )
-FIRST = (
-    2_500  # where nobody can write while it is drawn (10,000 took 25 ms a table); `top_up` follows soon
-)
+FIRST = 2_500  # where nobody can write while it is drawn (10,000 took 25 ms a table); `top_up` follows soon
 
 
 def give_blocks(
