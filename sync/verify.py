@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from sync.core import keys as spelled
 from sync.core import rounds as core
+from sync.core.authority import may_round
 from sync.core.records import Mismatch, Progress
 from sync.core.rounds import Named
 from sync.core.values import Entity, Key
@@ -108,10 +109,15 @@ def _look(
 
 
 def _check_direction(lane: Lane) -> None:
-    """A follower that was opened meanwhile differs by right: what was seen of it proves nothing."""
-    theirs, ours = lane.authority.authority(lane.spec.name), lane.follower.authority(lane.spec.name)
-    if ours is None or ours.open or theirs is None or theirs.epoch != lane.epoch:
-        raise Overtaken(f"{lane.spec.name}: the authority changed while it was verified; start again")
+    """A follower that was open meanwhile differs by right, also when it has been closed again since.
+
+    Its own row is read last: while that one is as before, nobody has written there.
+    """
+    theirs = lane.authority.authority(lane.spec.name)
+    ours = lane.follower.authority(lane.spec.name)
+    why = "capture was removed" if ours is None else may_round(ours, 0, theirs, lane.epoch)
+    if why:
+        raise Overtaken(f"{lane.spec.name}: the authority changed while it was verified ({why}); start again")
 
 
 def _mismatch(entity: Entity, key: Key, peer: Key | None, kind: Kind, look: Look, there: There) -> Mismatch:
