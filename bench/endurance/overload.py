@@ -77,7 +77,9 @@ def overload(home: Path, workers: int, seconds: float) -> Overloaded:
 
 async def _overload(facade: Front, workers: int, seconds: float) -> Overloaded:
     result = Overloaded(workers)
-    crowd = Steady(facade.port, _PATH)
+    # Kept connections would belong to full workers more and more, since a refusal gives them back at once:
+    # then one worker is asked again and again while another has room, and that is the crowd's doing.
+    crowd = Steady(facade.port, _PATH, strangers=True)
     await crowd.ask(_CALM, 1.0)
     await _phase(result, facade, crowd, "calm", _CALM, seconds)
     await _phase(result, facade, crowd, "twice", 2 * _CAPACITY, seconds)

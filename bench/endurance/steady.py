@@ -25,9 +25,9 @@ class Due:
 class Steady:
     """A crowd of users that nobody can slow down: who waits does not keep others from asking."""
 
-    def __init__(self, port: int, path: str, timeout: float = 20.0) -> None:
-        """Users of `path`, where `{}` is a number."""
-        self._port, self._path, self._timeout = port, path, timeout
+    def __init__(self, port: int, path: str, timeout: float = 20.0, *, strangers: bool = False) -> None:
+        """Users of `path`, where `{}` is a number; `strangers` bring a fresh connection each time."""
+        self._port, self._path, self._timeout, self._strangers = port, path, timeout, strangers
         self._idle: deque[Connection] = deque()
         self._number = 0
         self.log: list[Due] = []
@@ -53,7 +53,7 @@ class Steady:
         answer, connection = await self._answer()
         told = b"\r\nretry-after: " in answer.head.lower()
         self.log.append(Due(due, time.monotonic() - due, answer.status, told, answer.fate))
-        if answer.last or answer.fate not in (Fate.ANSWERED, Fate.SERVER_ERROR):
+        if self._strangers or answer.last or answer.fate not in (Fate.ANSWERED, Fate.SERVER_ERROR):
             connection.close()
         else:
             self._idle.append(connection)

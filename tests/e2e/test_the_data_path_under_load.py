@@ -121,7 +121,7 @@ def test_twice_the_capacity_is_refused_early_and_forgotten_soon(tmp_path: Path, 
     calm, twice, after = (result.phases[name] for name in ("calm", "twice", "after"))
     assert set(calm.statuses) == {200}
     assert set(twice.statuses) == {200, 503}
-    assert twice.statuses[200] > twice.asked / 4, "what can be served is served"
+    assert twice.statuses[200] > 0.4 * twice.asked, "what can be served (a half) is served"
     assert twice.without_retry_after == 0
     assert twice.refused_p99_ms < 100, "refused early"
     assert twice.admitted_p99_ms < 2 * calm.admitted_p99_ms, "nobody waits in a queue"
