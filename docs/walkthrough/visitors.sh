@@ -11,5 +11,5 @@ while [ "$visitor" -lt 100 ]; do
     : > "$jar"
     # Only a page that a browser navigates to hands out a key.
     curl -sS -c "$jar" -o /dev/null -H 'Sec-Fetch-Mode: navigate' -H 'Accept: text/html' "$url/login"
-    curl -sS -b "$jar" -o /dev/null -D - "$url/api/products/17" | tr -d '\r' | sed -n 's/^[Xx]-[Bb]uild: //p'
-done | sort | uniq -c
+    curl -sS -b "$jar" -o /dev/null -D - "$url/api/products/17"
+done | tr -d '\r' | sed -n 's/^[Xx]-[Bb]uild: //p' | sort | uniq -c

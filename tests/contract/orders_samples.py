@@ -183,7 +183,7 @@ class Samples:
 
     def until(self, statement: str, wanted: Any, side: str = "orders") -> None:
         """Wait until one value is as wanted."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (found := self.value(side, statement)) != wanted:
             assert time.monotonic() < deadline, f"{statement}: {found}, not {wanted}"
             time.sleep(0.05)

@@ -23,9 +23,10 @@ WALKS = {  # chapters that build on each other
     "reads": ("1-in-front.md", "3-shadow.md", "4-move.md"),
     "writes": ("6-move-the-data.md", "7-flip-the-writes.md"),
 }
-MANY = 12  # visitors a second: an earlier verdict than with the demo's own rate
+MANY = 8  # visitors a second: an earlier verdict than with the demo's own rate
 OWN = 5
 FEW = 3  # where no verdict is waited for
+BUSY = 3  # a reader has the machine for themselves, this test has other tests beside it
 PORTS = (8000, 8001, 5001, 5002, 5003)  # as the pages print them; the test's own stand in for them
 
 
@@ -61,11 +62,11 @@ class Reader:
 
     def type(self, step: Step) -> None:
         """Type one command and look at what it says."""
-        deadline = time.monotonic() + step.until
+        deadline = time.monotonic() + BUSY * step.until
         while True:
             done = subprocess.run(
                 ["bash", "-c", self.local(step.command)],
-                cwd=self.home, env=self.environment, capture_output=True, text=True, timeout=120, check=False,
+                cwd=self.home, env=self.environment, capture_output=True, text=True, timeout=300, check=False,
             )  # fmt: skip
             said = done.stdout + done.stderr
             assert "Traceback" not in said, said
