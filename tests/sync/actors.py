@@ -72,10 +72,18 @@ def look(banks: Banks, step: Step = no_step) -> None:
             raise AssertionError(f"false alarm, or a loss: {found.found}")
 
 
-def clerk(banks: Banks, number: int, accounts: int, book: Path, seconds: float, pause: float = 0.002) -> None:
+def clerk(
+    banks: Banks,
+    number: int,
+    accounts: int,
+    book: Path,
+    seconds: float,
+    pause: float = 0.002,
+    at_most: int = 1_000_000,
+) -> None:
     """One writer with its book."""
     with book.open("a") as pages:
-        writer = Clerk(banks, number, accounts, pages, pause)
+        writer = Clerk(banks, number, accounts, pages, pause, at_most)
         signal.signal(signal.SIGTERM, lambda *_: setattr(writer, "stopped", True))
         writer.done = int(time.time() * 1000) % 1_000_000_000  # a clerk that is started again names anew
         writer.run(time.monotonic() + seconds)

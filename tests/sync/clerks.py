@@ -151,6 +151,7 @@ class Clerk:
     accounts: int
     book: TextIO
     pause: float = 0.0
+    at_most: int = 1_000_000  # transfers of its own: with so many it cancels one instead of adding another
     side: Side = Side.LEGACY
     mine: list[Transfer] = field(default_factory=list)
     done: int = 0
@@ -171,7 +172,7 @@ class Clerk:
 
     def _once(self, dice: random.Random, counters: dict[Side, Counter]) -> None:
         """One transaction, on whichever side takes it."""
-        kind = dice.random()
+        kind = dice.random() if len(self.mine) < self.at_most else 1.0
         for side in (self.side, self.side.other):
             try:
                 if kind < 0.7 or not self.mine:

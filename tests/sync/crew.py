@@ -21,6 +21,7 @@ from tests.sync.nursery import Child, spawn
 
 FULL = os.environ.get("FULL") == "1"
 ACCOUNTS = 6  # of the clerks
+_FOREVER = 24 * 3600.0  # seconds: until the test ends
 BULK = 1000  # the accounts of the bulk are numbered from here on
 
 
@@ -69,15 +70,17 @@ class Crew:
         """`run sync`."""
         return self.start("relay", lambda: actors.relay(self.banks))
 
-    def clerks(self, count: int, pause: float = 0.005, seconds: float = 3600.0) -> None:
+    def clerks(self, count: int, pause: float = 0.005, at_most: int = 1_000_000) -> None:
         """Writers, with a book each."""
         for _ in range(count):
             self._clerks += 1
-            self._clerk(self._clerks, pause, seconds)
+            self._clerk(self._clerks, pause, at_most)
 
-    def _clerk(self, number: int, pause: float, seconds: float) -> None:
+    def _clerk(self, number: int, pause: float, at_most: int) -> None:
         book = self.folder / f"book-{number}.jsonl"
-        self.start("clerk", lambda: actors.clerk(self.banks, number, ACCOUNTS, book, seconds, pause))
+        self.start(
+            "clerk", lambda: actors.clerk(self.banks, number, ACCOUNTS, book, _FOREVER, pause, at_most)
+        )
 
     def flips(self, rest: float) -> Path:
         """Somebody who flips to and fro; the file gets a dot for each."""
