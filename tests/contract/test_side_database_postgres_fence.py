@@ -108,13 +108,14 @@ def test_ten_closes_under_fifteen_open_writers_are_in_time_and_let_nothing_throu
 
 def test_writers_beside_each_other_make_no_multixacts(bank: Bank) -> None:
     """A fence of row locks makes 60,000 in eight seconds, and a monolith's vacuum pays for them."""
-    before = _multixacts(bank)
+    before = multixacts(bank)
     with writing(bank, 0) as writers:
         time.sleep(3)
     assert sum(each.commits for each in writers) > 500
-    assert _multixacts(bank) == before
+    assert multixacts(bank) == before
 
 
-def _multixacts(bank: Bank) -> int:
+def multixacts(bank: Bank) -> int:
+    """The number of the server's next one: a checkpoint writes it down."""
     bank.alter("CHECKPOINT")
     return int(bank.administrator.read("SELECT next_multixact_id FROM pg_control_checkpoint()")[0][0])
