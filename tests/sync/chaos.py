@@ -1,6 +1,6 @@
 """`python -m tests.sync.chaos --kills N`: clerks that keep books, and processes that die all the time.
 
-Prints `kills=… acknowledged=… lost=… doubled=… resurrected=… mismatched=…`, exits 1 when anything is wrong.
+Ends with `kills=… acknowledged=… lost=… doubled=… resurrected=… mismatched=…`, and 1 if anything is wrong.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Chaos:
             self._round(min(_ROUND, 60.0), kills)
             actors.settle(self.banks)
             found = reckoning.reckon(self.banks, reckoning.books_in(self.folder))
-            tell(f"kills={self.kills} flips={self.flips} {found}")
+            tell(f"kills={self.kills} {found} flips={self.flips}")
             if not found.clean or self.kills >= kills:
                 return found
 
@@ -153,6 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
             for word in ("lost", "doubled", "resurrected", "mismatched"):
                 for each in getattr(found, word)[:20]:
                     print(f"{word}: {each}")
+        print(f"kills={chaos.kills} {found}")
         return 0 if found.clean else 1
 
 
