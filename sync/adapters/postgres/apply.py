@@ -13,6 +13,7 @@ import psycopg
 from sync.adapters.postgres import writing
 from sync.adapters.postgres.coding import array_of
 from sync.adapters.postgres.link import Link
+from sync.adapters.postgres.parking import park
 from sync.adapters.postgres.tables import ForeignLink, Table, Tables
 from sync.core import keys as key_texts
 from sync.core.values import Change, Key, Row
@@ -21,6 +22,7 @@ from sync.errors import CannotApply
 Problems = dict[tuple[str, tuple[object, ...]], str]
 # What a row's content can be at fault for: data, constraints, a trigger's own RAISE, sizes.
 _OF_THE_ROW = ("22", "23", "P0", "54")
+_ANEW = 20  # times that refused rows are tried again, as long as some of them pass
 _REMEMBER = """INSERT INTO sf.applied (slice, entity, key, peer_key, epoch, round, deleted)
 SELECT %s, entity, key, peer, %s, %s, deleted FROM unnest(%s::text[], %s::text[], %s::text[], %s::boolean[])
 AS u(entity, key, peer, deleted)
@@ -68,15 +70,25 @@ class Work:
         return problems
 
     def _blame(self, changes: Sequence[Change]) -> Problems:
-        """Who is at fault: halve what fails until single changes are left; then undo everything."""
-        problems: Problems = {}
+        """Who is at fault: halve what fails until single changes are left; undone, unless nobody is.
+
+        One by one some rows pass that could not together: the value that each waits for is free in time.
+        """
         self._link.raw("SAVEPOINT blame")
         self._park(changes)
+        todo, problems = list(changes), self._refused(changes)
+        for _ in range(_ANEW):
+            if not 0 < len(problems) < len(todo):
+                break
+            todo = [each for each in todo if (each.entity, each.key) in problems]
+            problems = self._refused(todo)
+        problems |= self._unsound([each for each in changes if (each.entity, each.key) not in problems])
+        self._link.raw(("ROLLBACK TO SAVEPOINT blame;" if problems else "") + "RELEASE SAVEPOINT blame")
+        return problems
+
+    def _refused(self, changes: Sequence[Change]) -> Problems:
+        problems: Problems = {}
         self._halve(changes, problems)
-        refused = problems.keys()
-        rest = [each for each in changes if (each.entity, each.key) not in refused]
-        problems |= self._unsound(rest)
-        self._link.raw("ROLLBACK TO SAVEPOINT blame; RELEASE SAVEPOINT blame")
         return problems
 
     def _halve(self, changes: Sequence[Change], problems: Problems) -> None:
@@ -132,7 +144,7 @@ class Work:
         for entity, group in itertools.groupby(changes, lambda each: each.entity):
             keys = [each.key for each in group]
             for table in self._tables.of(entity):
-                writing.park(self._link, table, keys)
+                park(self._link, table, keys)
 
     # -- foreign keys, which replica mode does not check -----------------------------------------------
 

@@ -90,43 +90,6 @@ def take(link: Link, table: Table, keys: Collection[Key]) -> None:
     link.raw(f"DELETE FROM {table.name} AS t WHERE {table.among()}", table.arrays(keys))  # noqa: S608
 
 
-def park(link: Link, table: Table, keys: Collection[Key]) -> None:
-    """Move the unique values of these rows out of each other's way, until they are what they shall be."""
-    sets = [f"{quoted(each.name)} = {_parked(each)}" for each in _to_park(table)]
-    if sets and keys:
-        link.raw(
-            f"UPDATE {table.name} AS t SET {', '.join(sets)} WHERE {table.among()}",  # noqa: S608
-            table.arrays(keys),
-        )
-
-
-def _to_park(table: Table) -> list[Column]:
-    """One mapped column of each unique index, none of the key; NULL is the best place to wait."""
-    chosen: dict[str, Column] = {}
-    for names in table.uniques:
-        mapped = [
-            table.columns[name]
-            for name in names
-            if name in table.spec.columns and name not in table.spec.key and not table.columns[name].generated
-        ]
-        able = [each for each in mapped if each.nullable] or [each for each in mapped if _parked(each)]
-        if able:
-            chosen[able[0].name] = able[0]
-    return list(chosen.values())
-
-
-def _parked(column: Column) -> str:
-    if column.nullable:
-        return "NULL"
-    if column.base in ("text", "varchar", "bpchar", "citext", "name"):
-        return "left(md5(random()::text || clock_timestamp()::text), 32)"
-    if column.base == "uuid":
-        return "gen_random_uuid()"
-    if column.base in ("int4", "int8", "numeric"):
-        return "-1 - (random() * 2147483000)::int4"
-    return ""
-
-
 def dangling(link: Link, table: Table, key: ForeignLink, keys: Collection[Key]) -> list[tuple[Key, str]]:
     """Rows of these keys whose foreign key points at nothing: replica mode checks none."""
     own = ", ".join(f"t.{quoted(name)}" for name in table.spec.key)
