@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sync.adapters.postgres.coding import array_of
-from sync.adapters.postgres.link import Link
+from sync.adapters.postgres.link import BY_KEY, Link
 from sync.adapters.postgres.names import ours
 from sync.adapters.postgres.tables import Table
 from sync.core.records import Writer
@@ -36,9 +36,10 @@ GROUP BY writer, tbl ORDER BY 3 DESC, 1, 2"""
 
 
 def acknowledge(link: Link, slice_name: str, marks: Sequence[Mark], round_number: int, upto: int) -> None:
-    """One short transaction."""
+    """One short transaction, by index: planned over an empty outbox it would read all of a full one, often."""
     seqs = array_of([str(each.seq) for each in marks])
-    link.run(_ACKNOWLEDGE, {"slice": slice_name, "seqs": seqs, "round": round_number, "upto": upto})
+    with link.transaction(f"BEGIN; {BY_KEY}"):
+        link.run(_ACKNOWLEDGE, {"slice": slice_name, "seqs": seqs, "round": round_number, "upto": upto})
 
 
 def touch(link: Link, slice_name: str, table: Table, keys: Iterable[Key], *, deleted: bool) -> None:
