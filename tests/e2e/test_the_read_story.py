@@ -33,7 +33,7 @@ PLANTED = {"attributes[*].value": "type", "price": "value", "restock_note": "mis
 def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """All five processes, the three faults planted, five routes mirrored."""
     backend = embedded() if request.param == "embedded" else grown(request)
-    # Nothing hangs in this story: a slow answer would be the machine's, and a finding none of the planted ones.
+    # Nothing hangs in this story: a slow answer would be the machine's, a finding that nobody planted.
     patient = 'timeout = "30s"'
     system = System(tmp_path_factory.mktemp(request.param), backend, products=PRODUCTS, route_lines=patient)
     try:
