@@ -24,6 +24,7 @@ from sync.core.records import (
     Writer,
 )
 from sync.core.values import Applied, Authority, Change, Held, Key, Mark, Rows, Side, SliceSpec, Value
+from sync.port_questions import Questions
 
 
 class Snapshot(Protocol):
@@ -102,7 +103,7 @@ class RoundTransaction(Protocol):
         ...
 
 
-class Session(Protocol):
+class Session(Questions, Protocol):
     """One connection to one side."""
 
     # -- authority ---------------------------------------------------------------------------------

@@ -12,15 +12,15 @@ from sync.core.flip import Attempt, Step, begin
 from sync.core.forecast import DAY, Forecast, forecast
 from sync.core.records import Progress
 from sync.core.rounds import Named
-from sync.core.values import Key, Side
+from sync.core.values import Side
 from sync.errors import SyncError
 from sync.life import life
+from sync.rehearsal import backwards, openings
 from sync.relay import Sessions
 from sync.rounds import Lane
 
 FEW = 1000  # changes: F2 drains and F3 compares so many within the pause
 _SPLITS = frozenset({"key-out", "key-in", "transaction-across"})
-_ROWS_BACK = 100  # real rows of each entity that have to be mapped back
 _PER_ROUND = 0.03  # seconds, of a small round with its commit
 _RATE = 5000.0  # rows a second that a relay settles at least
 
@@ -127,7 +127,8 @@ def _look(both: Sessions, lane: Lane, accepted: Collection[Named], unverified: b
                 "`strangler run sync` run?"
             ),
         )
-    yield from _backwards(lane)
+    yield from openings(both)
+    yield from backwards(lane)
 
 
 def _stamps(both: Sessions) -> Found:
@@ -180,23 +181,6 @@ def _evidence(lane: Lane, unverified: bool, now: float) -> Found:
 
 def _fresh(seen: Progress | None, now: float) -> bool:
     return bool(seen and seen.passes and now - seen.at <= DAY)
-
-
-def _backwards(lane: Lane) -> Found:
-    """Real rows of the follower-to-be have to find their way back, or a rollback would quarantine them."""
-    for entity in lane.spec.entities:
-        with lane.follower.snapshot(lane.spec.name) as view:
-            keys: list[Key] = list(view.keys_after(entity.name, None, _ROWS_BACK))
-            rows = dict(view.rows(entity.name, keys))
-        poison = core.map_rows(lane.spec, lane.source.other, {entity.name: rows}).poison
-        for named, why in list(poison.items())[:1]:
-            yield (
-                True,
-                (
-                    f"{len(poison)} of {len(keys)} rows that cannot be mapped back (first: "
-                    f"{core.spelled(named)}: {why}): mend the mapping"
-                ),
-            )
 
 
 def _forecast(both: Sessions, lane: Lane, now: float) -> Forecast:

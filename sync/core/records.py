@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sync.core.values import Held, Key
 
@@ -128,3 +129,15 @@ class Settled:
     mismatches: tuple[Mismatch, ...] = ()
     settled: tuple[tuple[str, Key], ...] = ()  # mismatches that are no more (entity, follower's key)
     log: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What a database would refuse, by entity and its own key, with its answer.
+
+    `refused`: whatever is done; `as_new`: only if the row were not there yet. `tried`: how many were.
+    """
+
+    tried: int = 0
+    refused: Mapping[tuple[str, Key], str] = field(default_factory=dict)
+    as_new: Mapping[tuple[str, Key], str] = field(default_factory=dict)

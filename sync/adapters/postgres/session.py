@@ -12,6 +12,7 @@ from sync.adapters.postgres import (
     install,
     kept,
     outbox,
+    rehearsal,
     rounds,
     shapes,
     snapshot,
@@ -21,8 +22,8 @@ from sync.adapters.postgres.rounds import PostgresRound
 from sync.adapters.postgres.snapshot import PostgresSnapshot
 from sync.adapters.postgres.tables import Tables, find
 from sync.core.audit import Finding
-from sync.core.records import Mismatch, Progress, Seen, TableShape, Writer
-from sync.core.values import Applied, Authority, Held, Key, Mark, Side, SliceSpec
+from sync.core.records import Mismatch, Progress, Rehearsed, Seen, TableShape, Writer
+from sync.core.values import Applied, Authority, Change, Held, Key, Mark, Side, SliceSpec
 
 
 class PostgresSession:
@@ -179,6 +180,16 @@ class PostgresSession:
     def ids_left(self, slice_name: str, entity: str) -> int:
         """How many integers of the block are left."""
         return ids.left(self._link, slice_name, entity)
+
+    # -- questions of a flip -------------------------------------------------------------------------
+
+    def try_opening(self, slice_name: str) -> None:
+        """Do what opening this side asks of the database, and take it back."""
+        rehearsal.try_opening(self._link, self._tables(slice_name))
+
+    def rehearse(self, slice_name: str, changes: Sequence[Change]) -> Rehearsed:
+        """Apply these rows as a round would, and take it back."""
+        return rehearsal.rehearse(self._link, self._tables(slice_name), changes)
 
     # -- our objects -------------------------------------------------------------------------------
 

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from sync.adapters.sqlite.audit import audit
 from sync.adapters.sqlite.ids import Ids
 from sync.adapters.sqlite.outbox import Outbox
-from sync.adapters.sqlite.rounds import Rounds
+from sync.adapters.sqlite.rehearsal import Rehearsal
 from sync.adapters.sqlite.schema import quoted
 from sync.adapters.sqlite.shapes import read_shape
 from sync.core.audit import Finding
 from sync.core.records import TableShape
 
 
-class SqliteSession(Ids, Outbox, Rounds):
+class SqliteSession(Ids, Outbox, Rehearsal):
     """One connection to one side."""
 
     def shapes(self, tables: Iterable[str]) -> Mapping[str, TableShape]:
