@@ -127,13 +127,15 @@ def quarantined(banks: Banks) -> int:
     return total
 
 
-def fill_again(banks: Banks) -> None:
-    """A backfill from the start, over what is there already."""
+def fill_over(banks: Banks, anew: bool) -> None:
+    """A backfill over what is there already, from the start or from where a killed one stood, to its end."""
     while True:
         with sessions(pair_of(banks), f"backfill {os.getpid()}") as both:
             try:
-                backfill(both.lane(), lambda *_: None, _wait, anew=True)
+                backfill(both.lane(), lambda *_: None, _wait, anew=anew)
+                return
             except (Overtaken, Busy, DatabaseAway):
+                anew = False
                 time.sleep(0.05)
 
 

@@ -17,15 +17,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sync.capture import install
+from sync.procedure import STEPS
 from sync.relay import sessions
 from tests.contract.side_databases import Banks, open_banks
 from tests.sync import actors, reckoning
-from tests.sync.nursery import Child, spawn
+from tests.sync.nursery import At, Child, spawn
 from tools.servers.postgres import Postgres
 
 ACCOUNTS = 25
 CLERKS = 4
 _ROUND = 8.0  # seconds between two reckonings: each is a run of its own on the same databases
+_ANEW = 0.05  # of the backfills begin anew: none may flip before it has ended
+_AT_A_STEP = 0.3  # of the flips die at one of their steps; the others whenever they are hit
+_PATIENCE = 20  # rounds without a flip: then something holds them up, and the kills prove less than they say
 
 
 @dataclass
@@ -48,13 +52,17 @@ class Chaos:
 
     def run(self, kills: int, tell: Callable[[str], None]) -> reckoning.Reckoning:
         """Until so many kills; what is found wrong ends it early."""
+        idle = 0
         while True:
-            self._round(min(_ROUND, 60.0), kills)
+            before = self.flips
+            self._round(_ROUND, kills)
             actors.settle(self.banks)
             found = reckoning.reckon(self.banks, reckoning.books_in(self.folder))
             tell(f"kills={self.kills} {found} flips={self.flips}")
             if not found.clean or self.kills >= kills:
                 return found
+            idle = 0 if self.flips > before else idle + 1
+            assert idle < _PATIENCE, f"nobody flipped in {idle} rounds, see {self.log}"
 
     def _round(self, seconds: float, kills: int) -> None:
         end = time.monotonic() + seconds
@@ -97,6 +105,8 @@ class Chaos:
             self.kills += 1
         elif child.failed:
             raise AssertionError(f"{name} failed by itself, see {self.log}")
+        elif child.killed:
+            self.kills += 1  # by its own hand, at a step
         elif name == "flip":
             self.flips += 1
         victims[name] = self._start(name)
@@ -113,17 +123,19 @@ class Chaos:
         return spawn("clerk", lambda: actors.clerk(self.banks, who, ACCOUNTS, book, seconds), self.log)
 
     def _start(self, name: str) -> Child:
-        return spawn(name, lambda: self._work(name), self.log)
+        return spawn(name, self._work(name), self.log)
 
-    def _work(self, name: str) -> None:
+    def _work(self, name: str) -> Callable[[], None]:
         if name == "flip":
-            actors.flip_or_recover(self.banks)
-        elif name == "backfill":
-            actors.fill_again(self.banks)
-        elif name == "verify":
-            actors.look(self.banks)
-        else:
-            actors.relay(self.banks)
+            dies = self.dice.random() < _AT_A_STEP
+            step = At(self.dice.choice(STEPS)) if dies else actors.no_step
+            return lambda: actors.flip_or_recover(self.banks, step)
+        if name == "backfill":
+            anew = self.dice.random() < _ANEW
+            return lambda: actors.fill_over(self.banks, anew)
+        if name == "verify":
+            return lambda: actors.look(self.banks)
+        return lambda: actors.relay(self.banks)
 
 
 def prepare(banks: Banks) -> None:
