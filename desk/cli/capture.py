@@ -53,12 +53,13 @@ def install(context: click.Context, name: str, as_json: bool) -> int:
     Idempotent: what is there stays, what is missing is made, and tables that a migration of theirs has
     changed are accepted as they are now. Exit 1: the audit refuses, and nothing was installed.
     """
-    from desk.slice_stage import reach
+    from desk.slice_stage import reach, read_all
     from desk.slices import opened
     from migration.core.stages import WriteStage
     from sync.trial import install_if_invertible
 
     plan = desk.load(context)
+    read_all(plan)  # without a ledger nothing is begun
     with opened(plan, name) as both:
         audited, tried = install_if_invertible(both)
         where = {side: both.pair.on(side).describe() for side in audited.findings}
@@ -125,7 +126,7 @@ def remove(
     Without --all the outbox stays, so that its numbers never repeat: `capture install` goes on from there,
     and then `backfill --anew` brings what was written meanwhile.
     """
-    from desk.slice_stage import reach
+    from desk.slice_stage import reach, read_all
     from desk.slices import find, opened
     from migration.core.stages import WriteStage
     from sync.capture import remove as run
@@ -136,6 +137,7 @@ def remove(
             f"Abandoning {name} forgets what was applied, and what was held up.\n"
             f"Next: strangler capture remove {name} --all --confirm={name}"
         )
+    read_all(plan)
     with opened(plan, name) as both:
         gone = run(both, everything=everything, accept_authority=accept_authority)
         left = {side: tuple(both.on(side).objects()) for side in gone}
