@@ -15,17 +15,18 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sync.core.values import Key
+from sync.core.values import Key, Odd
 
 _USUAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _UUID_LENGTH = 36
 _SMALLEST, _GREATEST = -(2**63), 2**63 - 1
-_KNOWN = 32_768  # texts kept parsed: a round of 5,000 keys meets each of them several times
+_KNOWN = 32_768  # kept as text and parsed: a round of 5,000 keys meets each of them several times
 # What SQLite's json_array() writes: no spaces, nothing escaped that need not be.
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str).encode
 _decode = json.JSONDecoder().decode
 
 
+@functools.lru_cache(maxsize=_KNOWN)
 def text(key: Key) -> str:
     """The canonical text: `parse(text(key)) == key` for every key in normal form."""
     if len(key) == 1:  # nearly all keys, and several times faster
@@ -34,6 +35,8 @@ def text(key: Key) -> str:
             return f"[{part}]"
         if isinstance(part, uuid.UUID):
             return f'["{part}"]'
+        if isinstance(part, Odd):
+            return f'{{"odd":{part.spelled}}}'
     return _encode(key)
 
 
@@ -41,6 +44,8 @@ def text(key: Key) -> str:
 def parse(spelled: str) -> Key:
     """The key in normal form; ValueError for what is no key: a NULL, a fraction, a nested value."""
     values = _decode(spelled)
+    if isinstance(values, dict) and values.keys() == {"odd"}:
+        return odd(values["odd"])
     if not isinstance(values, list) or not values:
         raise ValueError(f"{spelled} is not the text of a key: it should be a JSON array of its values")
     return normal(values)
@@ -56,6 +61,25 @@ def of(row: Mapping[str, Any], columns: Sequence[str]) -> Key:
     return normal([row[column] for column in columns])
 
 
+def odd(values: Iterable[Any]) -> Key:
+    """What stands for a key with these values, of which one cannot be part of a key."""
+    parts = [value if isinstance(value, int | str) else None for value in values]
+    return (Odd(json.dumps(parts, separators=(",", ":"))),)
+
+
+def is_odd(key: Key) -> bool:
+    """Whether it names no row."""
+    return key[0].__class__ is Odd
+
+
+def why_odd(key: Key, table: str) -> str:
+    """What is wrong with the rows of `table` whose key reads so, and what to do."""
+    return (
+        f"{table} has a row whose key, {key[0]}, cannot be looked up (null stands for NULL, a fraction or "
+        "bytes; text must be UTF-8 without a NUL byte): give the row a key of integers or such text"
+    )
+
+
 def _normal(value: Any) -> int | str | uuid.UUID:
     if isinstance(value, uuid.UUID):
         return value
@@ -67,14 +91,14 @@ def _normal(value: Any) -> int | str | uuid.UUID:
         if len(value) == _UUID_LENGTH and _USUAL(value):
             return uuid.UUID(value)
         if not _is_unicode(value):
-            raise ValueError(f"{value!r} cannot be part of a key: half a surrogate pair cannot be looked up")
+            raise ValueError(f"{value!r} cannot be part of a key: half a surrogate pair or a NUL byte in it")
         return value
     raise ValueError(f"{value!r} cannot be part of a key: a key holds integers, text and UUIDs")
 
 
 def _is_unicode(value: str) -> bool:
-    """Whether it can be sent: half a surrogate pair cannot."""
+    """Whether it can be sent and found again: half a surrogate pair and, beyond a NUL byte, nothing can."""
     try:
-        return value.isascii() or bool(value.encode())
+        return "\x00" not in value and (value.isascii() or bool(value.encode()))
     except UnicodeEncodeError:
         return False

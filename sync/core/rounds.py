@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 
 from sync.core import keys
-from sync.core.values import Change, Entity, Held, Key, Mark, Rows, Side, SliceSpec
+from sync.core.values import Change, Entity, Held, Key, Mark, Rows, Side, SliceSpec, Unreadable
 
 Named = tuple[str, Key]
 """An entity's name and a key of it."""
@@ -32,6 +32,16 @@ def marked(spec: SliceSpec, source: Side, marks: Iterable[Mark]) -> dict[Named, 
         name = (entity, mark.key)
         names[name] = names.get(name, False) or (mark.deleted and is_root)
     return names
+
+
+def left(spec: SliceSpec, source: Side, marks: Iterable[Mark]) -> dict[Named, bool]:
+    """Of the keys that the marks name, whether the last mark of each table said that its row is gone."""
+    last: dict[tuple[str, Key], bool] = {(mark.table, mark.key): mark.deleted for mark in marks}
+    gone: dict[Named, bool] = {}
+    for (table, key), deleted in last.items():
+        name = (spec.entity_of(source, table).name, key)
+        gone[name] = gone.get(name, True) and deleted
+    return gone
 
 
 def by_entity(names: Iterable[Named]) -> dict[str, list[Key]]:
@@ -60,15 +70,32 @@ def map_rows(spec: SliceSpec, source: Side, found: Found) -> Mapped:
             try:
                 theirs = translate(each)
                 mapped.rows[entity.name, key] = (_key_of(theirs, root.name, root.key), theirs)
-            except Exception as error:  # noqa: BLE001 - see above; the error is kept with the row
-                mapped.poison[entity.name, key] = sentence(error)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - see above; it is kept with the row
+                mapped.poison[entity.name, key] = sentence(error) + _unread(each)
     return mapped
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: BaseException) -> str:
     """What went wrong in one bounded line."""
-    said = " ".join(str(error).split())[:300]
+    try:
+        said = printable(" ".join(str(error).split())[:300])
+    except Exception:  # noqa: BLE001 - the user's own class of error
+        said = ""
     return said if isinstance(error, ValueError) and said else f"{type(error).__name__}: {said}"
+
+
+def printable(text: str) -> str:
+    """The text as every database can keep it: no half surrogate pairs, no NUL."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+
+
+def _unread(rows: Rows) -> str:
+    """What a mapping was given that it cannot have expected."""
+    for table, row in rows.items():
+        for column, value in (row or {}).items():
+            if isinstance(value, Unreadable):
+                return f" ({table}.{column} holds {value.why})"
+    return ""
 
 
 def _key_of(rows: Rows, table: str, columns: tuple[str, ...]) -> Key:
@@ -78,8 +105,10 @@ def _key_of(rows: Rows, table: str, columns: tuple[str, ...]) -> Key:
     return keys.of(row, columns)
 
 
-def needed(spec: SliceSpec, source: Side, found: Found) -> Iterator[tuple[Named, Named]]:
-    """Each (row, row it refers to) within the slice, by the authority's keys."""
+def needed(
+    spec: SliceSpec, source: Side, found: Found, problems: dict[Named, str] | None = None
+) -> Iterator[tuple[Named, Named]]:
+    """Each (row, row it refers to) of the slice, by the authority's keys; `problems`: what names no row."""
     for entity in spec.entities:
         rows = found.get(entity.name)
         if not rows or not entity.references:
@@ -89,8 +118,18 @@ def needed(spec: SliceSpec, source: Side, found: Found) -> Iterator[tuple[Named,
             column = reference.legacy if source is Side.LEGACY else reference.extracted
             for key, each in rows.items():
                 value = (each[table] or {}).get(column)
-                if value is not None:
-                    yield (entity.name, key), (reference.to, keys.normal([value]))
+                if value is None:
+                    continue
+                try:
+                    target = keys.normal([value])
+                except ValueError as error:
+                    if problems is not None:
+                        said = value.why if isinstance(value, Unreadable) else str(error)
+                        problems[entity.name, key] = (
+                            f"{table}.{column}: no {reference.to} has this key: {said}"
+                        )
+                    continue
+                yield (entity.name, key), (reference.to, target)
 
 
 def owner_of(spec: SliceSpec, side: Side, name: Named, rows: Rows | None) -> Named | None:
@@ -101,7 +140,10 @@ def owner_of(spec: SliceSpec, side: Side, name: Named, rows: Rows | None) -> Nam
         return None
     column = parent.legacy if side is Side.LEGACY else parent.extracted
     value = (rows.get(entity.root(side).name) or {}).get(column)
-    return None if value is None else (parent.to, keys.normal([value]))
+    try:
+        return None if value is None else (parent.to, keys.normal([value]))
+    except ValueError:  # told by `needed`
+        return None
 
 
 def root_of(name: Named, owner: Callable[[Named], Named | None]) -> Named:
@@ -143,7 +185,7 @@ class Aggregates:
         held = []
         for name in names:
             root = self.roots.get(name, name)
-            reason = errors.get(name, "")
+            reason = printable(errors.get(name, ""))
             other = "" if reason else spelled(waits.get(name) or culprits.get(root) or root)
             deleted = self.deleted.get(name, False)
             held.append(Held(name[0], name[1], root[0], root[1], reason, deleted, other))
@@ -156,8 +198,11 @@ def spelled(name: Named) -> str:
 
 
 def same(entity: Entity, expected: Rows, found: Rows | None) -> bool:
-    """Whether the follower's rows are what the mapping gives."""
-    return found is not None and entity.same(expected, found)
+    """Whether the follower's rows are what the mapping gives; what cannot be compared is not."""
+    try:
+        return found is not None and entity.same(expected, found)
+    except Exception:  # noqa: BLE001 - the mapping's values and its `same` are the user's code
+        return False
 
 
 def upto(marks: Sequence[Mark], before: int) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 
 Value = Any
 """What a column holds: int, float, str, bool, bytes, Decimal, datetime, date, UUID, list, dict or None."""
-Key = tuple[int | str | uuid.UUID, ...]
-"""The primary key of one row, in the order of the table's key columns."""
+Key = tuple["int | str | uuid.UUID | Odd", ...]
+"""The primary key of one row, in the order of the table's key columns; of what names no row, one `Odd`."""
 Row = Mapping[str, Value]
 """One row by column name."""
 Rows = Mapping[str, Row | None]
@@ -30,9 +30,12 @@ def equal(expected: Rows, found: Rows) -> bool:
 
 
 def alike(one: Value, other: Value) -> bool:
-    """The same for two values."""
-    if one != other or one.__class__ not in _NESTED:
-        return bool(one == other)
+    """The same for two values; what cannot be compared (a signalling NaN) is like nothing."""
+    try:
+        if one != other or one.__class__ not in _NESTED:
+            return bool(one == other)
+    except Exception:  # noqa: BLE001 - a mapping gives any object, and `==` is that object's code
+        return False
     todo = [(one, other)]
     while todo:  # no recursion: JSON may be nested deeper than Python's stack has room for
         here, there = todo.pop()
@@ -47,9 +50,24 @@ def alike(one: Value, other: Value) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What is stored, and Python cannot hold (JSON nested too deep): no column takes it, so its row waits."""
+    """What is stored, and Python cannot hold: no column takes it, so its row waits; `why` says what it is."""
 
     text: str
+    why: str = "JSON that is nested too deep, or has a number of too many digits"
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """What stands where a key should, and names no row: NULL, a fraction, bytes, text that is no text.
+
+    Its row can be told of and waits, but nothing can be asked of a database by such a key.
+    """
+
+    spelled: str  # the key's values as JSON in ASCII; null for what is neither an integer nor text
+
+    def __str__(self) -> str:
+        """As people are shown it."""
+        return self.spelled
 
 
 class Side(StrEnum):

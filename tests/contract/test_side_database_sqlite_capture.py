@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from sync.adapters.sqlite.database import database
-from sync.core.values import Side, SliceSpec, TableSpec
+from sync.core import keys
+from sync.core.values import Key, Side, SliceSpec, TableSpec
 from sync.errors import Refused, SliceStopped
 from tests.contract.sqlite_tables import CLOSED, OPEN, SLICE, Odd
 
@@ -169,15 +170,34 @@ def test_a_row_with_a_key_of_any_shape_is_applied_and_deleted(tmp_path: Path, sh
     assert odd.marks() == []
 
 
-@pytest.mark.parametrize(("kind", "value"), [("TEXT", "NULL"), ("TEXT", "x'00ff'"), ("", "1.5")])
-def test_a_key_that_names_no_row_breaks_no_write_and_stops_the_slice(
-    tmp_path: Path, kind: str, value: str
+ODD_KEYS = {
+    "NULL": ("TEXT", "NULL", "[null]"),
+    "bytes": ("TEXT", "x'00ff'", "[null]"),
+    "a fraction": ("", "1.5", "[null]"),
+    "text that is not UTF-8": ("TEXT", "CAST(x'636166e9' AS TEXT)", '["caf\\udce9"]'),
+    "text with a NUL byte": ("TEXT", "CAST(x'610062' AS TEXT)", '["a\\u0000b"]'),
+}
+
+
+@pytest.mark.parametrize(("kind", "value", "spelled"), ODD_KEYS.values(), ids=ODD_KEYS)
+def test_a_key_that_names_no_row_breaks_no_write_and_can_be_told_of(
+    tmp_path: Path, kind: str, value: str, spelled: str
 ) -> None:
     odd = Odd(tmp_path, f"CREATE TABLE t (k {kind} PRIMARY KEY, v)", {"t": ("k",)})
-    odd.write(f"INSERT INTO t VALUES ({value}, 1)")
-    assert odd.read("SELECT count(*) FROM t") == [(1,)]
-    with pytest.raises(SliceStopped, match="names no row"):
-        odd.marks()
+    odd.write(f"INSERT INTO t VALUES ({value}, 1)", "INSERT INTO t VALUES ('well', 1)")
+    key = keys.parse(f'{{"odd":{spelled}}}')
+    assert odd.marks() == [("t", key, False), ("t", ("well",), False)]
+    with closing(odd.session()) as session, session.snapshot(SLICE) as snapshot:
+        assert snapshot.existing("t", [key, ("well",)]) == {key, ("well",)}
+        assert set(snapshot.rows("t", [key, ("well",)])) == {("well",)}
+        assert snapshot.pending_among("t", [key, ("well",)], 0) == {("well",): False}
+        walk: list[Key] = []
+        while found := snapshot.keys_after("t", walk[-1] if walk else None, 1):
+            walk += found
+        assert sorted(walk, key=repr) == sorted([key, ("well",)], key=repr), "one at a time, each once"
+    odd.write("DELETE FROM t WHERE k IS NOT 'well'")
+    with closing(odd.session()) as session, session.snapshot(SLICE) as snapshot:
+        assert snapshot.existing("t", [key]) == frozenset()
 
 
 def test_a_generated_unique_column_pushes_rows_out_too(tmp_path: Path) -> None:

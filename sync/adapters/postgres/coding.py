@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -17,8 +17,10 @@ import psycopg
 from psycopg.adapt import Buffer, Loader
 from psycopg.types.json import set_json_loads
 
+from sync.core.nesting import DEEPEST, too_deep
 from sync.core.values import Unreadable, Value
 
+TEXTS = frozenset({"text", "varchar", "bpchar", "citext", "name"})
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
@@ -68,6 +70,10 @@ class _Plain(Loader):
         return _text(data)
 
 
+_KINDS = ("int4", "int8", "num", "date", "ts", "tstz")
+_RANGES = tuple(f"{kind}{form}" for kind in _KINDS for form in ("range", "multirange"))
+
+
 def teach(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
     """Make this connection answer with our values."""
     loaders: tuple[tuple[str, Any], ...] = (
@@ -75,7 +81,7 @@ def teach(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         *((each, _Float) for each in ("float4", "float8")),
         ("numeric", _Decimal),
         ("date", _Day),
-        *((each, _Plain) for each in ("interval", "inet", "cidr", "time", "timetz")),
+        *((each, _Plain) for each in ("interval", "inet", "cidr", "time", "timetz", *_RANGES)),
     )
     for name, loader in loaders:
         connection.adapters.register_loader(name, loader)
@@ -83,44 +89,115 @@ def teach(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
 
 
 def _json(data: str | bytes) -> Any:
+    text = data if isinstance(data, str) else data.decode()
     try:
-        return json.loads(data)
+        return Unreadable(text) if too_deep(text) else json.loads(text)
     except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
-        return Unreadable(data if isinstance(data, str) else data.decode())
+        return Unreadable(text)
 
 
 def encoded(value: Value, type_name: str) -> str | None:
-    """The text that `value::type_name` reads back; ValueError for what has none."""
+    """The text that `value::type_name` reads back; ValueError for what has none, or would become another."""
     if value is None:
         return None
     if isinstance(value, Unreadable):
-        raise ValueError("the JSON of the other side cannot be read: nested too deep, or too many digits")
+        raise ValueError(f"it holds {value.why}: correct the value, or map it to one that can be stored")
     if type_name in ("json", "jsonb"):
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
-    match value:
-        case bool():
-            return "t" if value else "f"
-        case str():
-            return _without_nul(value)
-        case bytes() | bytearray() | memoryview():
-            return "\\x" + bytes(value).hex()
-        case datetime():
-            return value.isoformat(" ")
-        case uuid.UUID():
-            return str(value)
-        case float():
-            return repr(value)
-        case list() | tuple():
-            return _array(value, type_name.removesuffix("[]"))
-        case dict():
-            raise ValueError(f"an object does not fit a column of type {type_name}")
+        return _spelled_json(value)
+    spell = _SPELLED.get(value.__class__) or _of_a_subclass(value)
+    return spell(value, type_name)
+
+
+def _spelled_json(value: Value) -> str:
+    try:
+        said = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"no JSON: {error}") from error
+    if too_deep(said):
+        raise ValueError(f"JSON nested more than {DEEPEST} deep")
+    return _sendable(said)
+
+
+def _spelled_text(value: str, type_name: str) -> str:
+    if type_name == "bytea":
+        raise ValueError("text does not fit a column of type bytea: give bytes")
+    if "\x00" in value:
+        raise ValueError("PostgreSQL's text cannot hold a NUL character: take it out, or store bytes")
+    return _sendable(value)
+
+
+def _sendable(text: str) -> str:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"half a surrogate pair at {error.start} of the text: no UTF-8 can hold it"
+            ) from None
+    return text
+
+
+def _spelled_bytes(value: Any, type_name: str) -> str:
+    if type_name in TEXTS:
+        raise ValueError(f"bytes do not fit a column of type {type_name}: decode them to text")
+    return "\\x" + bytes(value).hex()
+
+
+def _spelled_bool(value: bool, type_name: str) -> str:
+    if type_name in TEXTS:
+        raise ValueError(f"{value} does not fit a column of type {type_name}: give text")
+    return "t" if value else "f"
+
+
+def _spelled_moment(value: datetime, type_name: str) -> str:
+    if type_name == "date":
+        raise ValueError(f"{value.isoformat()} is no date: its time of day would be lost")
+    if type_name == "timestamp" and value.tzinfo is not None:
+        raise ValueError(f"{value.isoformat()} has a time zone, and the column keeps none: convert it first")
+    if type_name == "timestamptz" and value.tzinfo is None:
+        raise ValueError(f"{value.isoformat()} has no time zone: nobody could tell which moment it means")
+    return value.isoformat(" ")
+
+
+def _spelled_list(value: Iterable[Value], type_name: str) -> str:
+    try:
+        return _array(value, type_name.removesuffix("[]").removeprefix("_"))
+    except RecursionError as error:
+        raise ValueError("a list nested too deep") from error
+
+
+def _plainly(value: Any, _type_name: str) -> str:
     return str(value)
 
 
-def _without_nul(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("PostgreSQL's text cannot hold a NUL character")
-    return text
+_SPELLED: dict[type, Callable[[Any, str], str]] = {
+    str: _spelled_text,
+    int: _plainly,
+    uuid.UUID: _plainly,
+    Decimal: _plainly,
+    float: lambda value, _: repr(value),
+    bool: _spelled_bool,
+    datetime: _spelled_moment,
+    date: lambda value, _: value.isoformat(),
+    time: lambda value, _: value.isoformat(),
+    bytes: _spelled_bytes,
+    bytearray: _spelled_bytes,
+    memoryview: _spelled_bytes,
+    list: _spelled_list,
+    tuple: _spelled_list,
+}
+_PLAIN_OF = {str: str.__str__, int: int.__int__, float: float.__float__}
+
+
+def _of_a_subclass(value: Any) -> Callable[[Any, str], str]:
+    """An enum of texts or integers is one; any other object is no value, whatever `str` makes of it."""
+    for known, plain in _PLAIN_OF.items():
+        if isinstance(value, known):
+            return lambda value, type_name: _SPELLED[known](plain(value), type_name)
+    kind = type(value).__name__
+    raise ValueError(
+        f"a {kind} is no value of a column: give text, a number, a date, bytes, a UUID or a list"
+    )
 
 
 def _array(values: Iterable[Value], type_name: str) -> str:
@@ -133,9 +210,15 @@ def _array(values: Iterable[Value], type_name: str) -> str:
 
 def array_of(texts: Iterable[str | None]) -> str:
     """The texts as one `text[]`; several times faster than the driver's list, which was most of a round."""
+    found = list(texts)
+    if found and None not in found:
+        joined = "\x00".join(found)  # type: ignore[arg-type]  # quoted in one go: a text in it has no NUL
+        if joined.count("\x00") == len(found) - 1:
+            quoted = joined.replace("\\", "\\\\").replace('"', '\\"')
+            return '{"' + quoted.replace("\x00", '","') + '"}'
     items = [
         "NULL" if text is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        for text in texts
+        for text in found
     ]
     return "{" + ",".join(items) + "}"
 

@@ -82,6 +82,11 @@ class PostgresSnapshot:
         """The entity's rows for those keys that exist."""
         return reading.rows_of(self._link, self._tables, entity, keys)
 
+    def left_alone(self, entity: str, keys: Collection[Key]) -> Mapping[Key, str]:
+        """Keys without a root row that have one in a further table."""
+        _, *further = self._tables.of(entity)
+        return {key: each.spec.name for each in further for key in reading.existing(self._link, each, keys)}
+
     def keys_after(self, entity: str, after: Key | None, limit: int) -> Sequence[Key]:
         """The next keys of the root table."""
         return reading.keys_after(self._link, self._tables.root(entity), after, limit)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import uuid
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sync.adapters.postgres.coding import array_of, digits_as_uuid, trigger_text
+from sync.adapters.postgres.coding import TEXTS, array_of, digits_as_uuid, trigger_text
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.names import literal, quoted
 from sync.adapters.postgres.statements import statements
@@ -18,6 +19,26 @@ _CATALOG = statements("catalog.sql")
 _HEX_UUID = 36  # atttypmod of CHAR(32)
 _PLAIN = frozenset({"int2", "int4", "int8", "uuid"})
 _NO_EQUALITY = frozenset({"json", "xml", "point", "box", "polygon", "path", "lseg", "circle", "citext"})
+
+
+def _within(bits: int) -> Callable[[Any], bool]:
+    end = 2 ** (bits - 1)
+    return lambda value: value.__class__ is int and -end <= value < end
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str | uuid.UUID)
+
+
+def _is_uuid(value: Any) -> bool:
+    return isinstance(value, uuid.UUID)
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    **{f"int{size}": _within(8 * size) for size in (2, 4, 8)},
+    **dict.fromkeys(TEXTS, _is_text),
+    "uuid": _is_uuid,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +116,22 @@ class Table:
         )
 
     def arrays(self, wanted: Collection[Key]) -> list[str]:
-        """The keys' parts, one array of texts a key column."""
-        return [
-            array_of([self._part(key[at], name) for key in wanted]) for at, name in enumerate(self.spec.key)
-        ]
+        """The parts of those keys that a row can have, one array of texts a key column."""
+        checks = [(at, check) for at, name in enumerate(self.spec.key) if (check := self._check(name))]
+        width = len(self.spec.key)
+        fit = [key for key in wanted if len(key) == width and all(check(key[at]) for at, check in checks)]
+        return [array_of([self._part(key[at], name) for key in fit]) for at, name in enumerate(self.spec.key)]
+
+    def _check(self, name: str) -> Callable[[Any], bool] | None:
+        """What tells the values that this key column can hold, of those in normal form."""
+        column = self.columns[name]
+        return _FITS.get("text" if column.hex_uuid else column.base)
+
+    def check_key(self, name: str, value: Any) -> None:
+        """Refuse what a cast would make another value of, or nothing at all: two keys would be one row."""
+        check = self._check(name)
+        if check and value is not None and not check(value) and not any(map(check, _read_as(value))):
+            raise ValueError(f"{value!r} cannot be a key in a column of type {self.columns[name].cast}")
 
     def texts(self, key: Key) -> list[str]:
         """One key's parts."""
@@ -117,6 +150,12 @@ class Table:
         places = ", ".join("%s::text[]" for _ in self.spec.key)
         aliases = ", ".join(f"k{at}" for at in range(len(self.spec.key)))
         return f"({names}) IN (SELECT {given} FROM unnest({places}) AS u({aliases}))"  # noqa: S608
+
+
+def _read_as(value: Any) -> list[uuid.UUID]:
+    """Text that is a UUID in its usual form is that UUID, as a key."""
+    parts = keys.normal([value]) if isinstance(value, str) else ()
+    return [part for part in parts if isinstance(part, uuid.UUID)]
 
 
 class Tables:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +16,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from sync.core.nesting import DEEPEST, too_deep
 from sync.core.values import Unreadable
 
 Decoder = Callable[[Any], Any]
@@ -41,7 +43,12 @@ def encoder(declared: str) -> Encoder:
             return value if value.__class__ is str else _fitting(value)
         for known, spell in special.items():
             if isinstance(value, known):
-                return spell(value)
+                try:
+                    return _fitting(spell(value))
+                except ArithmeticError as error:  # the year 0, an infinite number of units
+                    raise ValueError(f"{value} cannot be stored as {declared}: {error}") from error
+        if isinstance(value, Unreadable):
+            raise ValueError(f"it holds {value.why}: correct the value, or map it to one that can be stored")
         raise ValueError(
             f"a {type(value).__name__} cannot be stored in a column of type {declared or 'none'}"
         )
@@ -86,6 +93,14 @@ def _affinity(name: str) -> str:
     return "numeric"
 
 
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII).fullmatch
+
+
+def is_number(text: str) -> bool:
+    """Whether a column of numbers makes a number of this text (datatype3.html §3)."""
+    return _NUMBER(text) is not None
+
+
 def affinity(declared: str) -> str:
     """SQLite's affinity of the declared type: integer, text, blob, real or numeric."""
     return _affinity(" ".join(declared.lower().split()))
@@ -112,11 +127,11 @@ def _to_decimal(value: Any) -> Any:
 
 
 def _to_json(value: Any) -> Any:
-    if isinstance(value, str | int | float):
+    if isinstance(value, str):
         try:
-            return json.loads(value) if isinstance(value, str) else value
+            return Unreadable(value) if too_deep(value) else json.loads(value)
         except RecursionError:
-            return Unreadable(str(value))
+            return Unreadable(value)
         except ValueError:
             return value
     return value
@@ -132,7 +147,7 @@ def _to_datetime(value: Any) -> Any:
 
 def _to_instant(value: Any) -> Any:
     if isinstance(value, str):
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):  # beyond Python's years: as it is stored
             moment = datetime.fromisoformat(value)
             return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return value
@@ -157,10 +172,15 @@ _DECODERS: dict[str, Decoder] = {
 
 
 def _spell_json(value: Any) -> str:
+    if isinstance(value, Unreadable):
+        raise ValueError(f"it holds {value.why}: correct the value, or map it to one that can be stored")
     try:
-        return json.dumps(value)
+        said = json.dumps(value, allow_nan=False)
     except (TypeError, RecursionError) as error:
         raise ValueError(f"no JSON: {error}") from error
+    if too_deep(said):
+        raise ValueError(f"JSON nested more than {DEEPEST} deep")
+    return said
 
 
 def _spell_datetime(value: datetime) -> str:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from sync.core.values import Unreadable
 from sync.errors import Busy, DatabaseAway, NotCaptured, PlanMismatch, SyncError
 
 PATIENCE = 5.0  # seconds for another's lock: longer than any commit, shorter than a supervisor's
@@ -24,6 +25,13 @@ _CURES = {
     sqlite3.SQLITE_CORRUPT: "the file is damaged: restore it from a backup, then accept the restored side",
     sqlite3.SQLITE_IOERR: "see the disk and the rights of the folder",
 }
+
+
+def _text(stored: bytes) -> str | Unreadable:
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return Unreadable(stored.decode("utf-8", "surrogateescape"), "text that is not UTF-8")
 
 
 class Errors:
@@ -106,9 +114,19 @@ class Line:
             raise DatabaseAway(f"sqlite:///{self.path}: another file has taken its place: connect again")
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        """Execute one statement and give its rows."""
+        """Execute one statement and give its rows; text that is no UTF-8 comes as `Unreadable`."""
         with self.errors:
-            return self.raw.execute(sql, parameters).fetchall()
+            try:
+                return self.raw.execute(sql, parameters).fetchall()
+            except sqlite3.OperationalError as error:
+                if not str(error).startswith("Could not decode to UTF-8"):
+                    raise
+            # Once more, in the same transaction: a function for each text would slow down every other read.
+            self.raw.text_factory = _text
+            try:
+                return self.raw.execute(sql, parameters).fetchall()
+            finally:
+                self.raw.text_factory = str
 
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """The first row, or None."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import json
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -43,7 +45,7 @@ class Log:
             entity = entities[change.entity]
             key = change.peer_key if legacy else change.key
             try:
-                before, after = (_spelled(entity, rows, legacy) for rows in (change.before, change.rows))
+                before, after = _before(entity, change.before, legacy), _spelled(entity, change.rows, legacy)
             except Exception as error:  # noqa: BLE001 - the mapping is the user's code: it holds up its own key
                 problems[change.entity, change.key] = (
                     f"its rows do not map back to the service's shape: {error}"
@@ -74,11 +76,21 @@ class Log:
         part.run("DELETE FROM sf_log WHERE slice = ? AND pos <= ?", (name, min(upto, end - 1)))
 
 
+def _before(entity: Entity, rows: Rows | None, legacy: bool) -> str | None:
+    """What a row was that has no counterpart, nobody has ever seen as the service's."""
+    with contextlib.suppress(Exception):
+        return _spelled(entity, rows, legacy)
+    return None
+
+
 def _spelled(entity: Entity, rows: Rows | None, legacy: bool) -> str | None:
     if rows is None:
         return None
     shape = entity.forward(rows) if legacy else rows
-    return orjson.dumps(shape, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return orjson.dumps(shape, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # nested deeper than it goes, an integer beyond 64 bits, half a surrogate pair
+        return json.dumps(shape, default=lambda value: str(_plain(value)))
 
 
 def _plain(value: Any) -> Any:

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from sync.adapters.sqlite.part import Part
+from sync.adapters.sqlite.schema import quoted
 from sync.adapters.sqlite.tables import Table
+from sync.core.keys import is_odd, odd
 from sync.core.keys import of as key_of
+from sync.core.keys import text as text_of
 from sync.core.records import Incarnation
 from sync.core.values import Key, Mark, Row, Rows
-from sync.errors import SliceStopped
 
 _PENDING = """SELECT seq, tbl, pk, deleted, coalesce(writer, '') FROM sf_outbox
     WHERE seq > ? AND slice = ? AND tbl IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?"""
@@ -41,13 +44,7 @@ class SqliteSnapshot:
         marks = []
         tables = {each.name: self._table(each.name) for each in self._spec.tables(self._part.side)}
         for seq, name, spelled, deleted, writer in found:
-            try:
-                marks.append(Mark(seq, name, tables[name].parse(spelled), bool(deleted), writer))
-            except ValueError as error:
-                raise SliceStopped(
-                    f"{self._part.path}: a row of {name} has the key {spelled}, which names no row: {error}; "
-                    f"give it a key, then delete row {seq} of sf_outbox"
-                ) from error
+            marks.append(Mark(seq, name, tables[name].parse(spelled), bool(deleted), writer))
         return marks
 
     def nonce(self, seq: int) -> str:
@@ -64,7 +61,7 @@ class SqliteSnapshot:
     def pending_among(self, table: str, keys: Collection[Key], after_seq: int) -> Mapping[Key, bool]:
         """Which of these keys are pending."""
         known = self._table(table)
-        spelled = {known.spelled(key): key for key in keys}
+        spelled = {text_of(stored): key for key, stored in known.stored_keys(keys).items()}
         found = self._part.run(_AMONG, (after_seq, self._slice, table, json.dumps(list(spelled))))
         return {spelled[pk]: bool(deleted) for pk, deleted in found}
 
@@ -73,22 +70,49 @@ class SqliteSnapshot:
         return read_rows(self._part, self._slice, entity, keys)
 
     def existing(self, entity: str, keys: Collection[Key]) -> frozenset[Key]:
-        """Which of these keys exist."""
-        return existing_keys(self._part, self._root(entity), keys)
+        """Which of these keys exist, those that name no row too."""
+        root = self._root(entity)
+        odd = frozenset(key for key in keys if is_odd(key) and self._is_odd(root, key))
+        return odd | existing_keys(self._part, root, keys)
+
+    def left_alone(self, entity: str, keys: Collection[Key]) -> Mapping[Key, str]:
+        """Keys without a root row that have one in a further table."""
+        _, *further = self._part.entity_tables(self._slice, self._spec.entity(entity))
+        return {key: each.spec.name for each in further for key in existing_keys(self._part, each, keys)}
 
     def keys_after(self, entity: str, after: Key | None, limit: int) -> Sequence[Key]:
-        """The next keys, in the order of this database."""
+        """The next keys, in the order of this database; before all, `Odd` for what is no text or integer."""
         root = self._root(entity)
-        stored = () if after is None else root.stored_key(after)
-        where = f"WHERE ({root.key_columns}) > ({', '.join('?' * len(stored))})" if stored else ""
+        nameless = odd([None] * len(root.spec.key))
+        first = [nameless] if after is None and root.may_be_odd and self._is_odd(root, nameless) else []
+        where, given = _above(root, None if after == nameless else after)
         found = self._part.run(
             f"SELECT {root.key_columns} FROM {root.name} AS t {where} ORDER BY {root.key_columns} LIMIT ?",
-            (*stored, limit),
+            (*given, limit),
         )
-        return [root.key_of(each) for each in found]
+        return first + [root.key_of(each) for each in found]
+
+    def _is_odd(self, root: Table, key: Key) -> bool:
+        terms, given = root.odd(key)
+        return bool(self._part.run(f"SELECT 1 FROM {root.name} AS t WHERE {terms} LIMIT 1", given))
 
     def _root(self, entity: str) -> Table:
         return self._table(self._spec.entity(entity).root(self._part.side).name)
+
+
+def _above(root: Table, after: Key | None) -> tuple[str, list[Any]]:
+    """What a walk goes over: keys that are integers or text, though perhaps not text that we can read."""
+    columns = [f"t.{quoted(name)}" for name in root.spec.key]
+    terms = [f"typeof({each}) IN ('integer', 'text')" for each in columns] if root.may_be_odd else []
+    given: list[Any] = []
+    if after is not None:
+        plain = not is_odd(after)
+        stored = root.stored_key(after) if plain else json.loads(str(after[0]))
+        places = ["CAST(? AS TEXT)" if not plain and isinstance(each, str) else "?" for each in stored]
+        terms.append(f"({root.key_columns}) > ({', '.join(places)})")
+        given = [each if plain or not isinstance(each, str) else each.encode("utf-8", "surrogateescape")
+                 for each in stored]  # fmt: skip
+    return f"WHERE {' AND '.join(terms)}" if terms else "", given
 
 
 def incarnation(part: Part) -> Incarnation:

@@ -9,15 +9,16 @@ import json
 import sqlite3
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sync.adapters.sqlite import codecs
 from sync.adapters.sqlite.schema import quoted
-from sync.adapters.sqlite.shapes import read_shape, references_to
+from sync.adapters.sqlite.shapes import read_shape, references_to, rowid_alias
 from sync.core import keys
 from sync.core.records import ForeignKey, TableShape
-from sync.core.values import Key, Row, TableSpec
+from sync.core.values import Key, Row, TableSpec, Unreadable
 from sync.errors import PlanMismatch
 
 
@@ -40,8 +41,13 @@ class Table:
         shape: TableShape,
         referring: tuple[Target, ...] = (),
         hyphenated: frozenset[str] = frozenset(),
+        may_be_odd: bool = False,
     ) -> None:
-        """`referring`: foreign keys that point at it. `hyphenated`: columns whose UUIDs are spelled so."""
+        """`referring`: foreign keys that point at it. `hyphenated`: columns whose UUIDs are spelled so.
+
+        `may_be_odd`: a row may have NULL or anything as its key; only the rowid is always an integer.
+        """
+        self.may_be_odd = may_be_odd
         self.spec = spec
         self.name = quoted(spec.name)
         self.shape = shape
@@ -62,6 +68,7 @@ class Table:
         self._decode_key = _decoders(types, spec.key)
         self.maps_key = set(spec.key) <= set(spec.columns)
         self._encode_single = self._encode[spec.key[0]] if len(spec.key) == 1 else None
+        self._plain_key = {"integer": int, "text": str}.get(codecs.affinity(types[spec.key[0]]), int)
         self.columns = ", ".join(f"t.{quoted(name)}" for name in spec.columns)
         self.key_columns = ", ".join(f"t.{quoted(name)}" for name in spec.key)
         # What an INSERT has to name: SQLite refuses a missing NOT NULL value before it sees a conflict.
@@ -73,38 +80,80 @@ class Table:
 
     # -- keys ----------------------------------------------------------------------------------------
     def stored_key(self, key: Key) -> tuple[Any, ...]:
-        """The key's values as this table stores them; ValueError."""
+        """The key's values as this table stores them; ValueError for what no row can have as its key."""
         if self._encode_single is not None and len(key) == 1:
-            return (self._encode_single(key[0]),)
+            stored = self._encode_single(key[0])
+            if stored.__class__ is not self._plain_key:
+                self._check(self.spec.key[0], stored)
+            return (stored,)
         if len(key) != len(self.spec.key):
             raise ValueError(f"key {keys.text(key)} does not have the columns of {self.spec.name}")
-        return tuple(self._encode[name](part) for name, part in zip(self.spec.key, key, strict=True))
+        stored = tuple(self._encode[name](part) for name, part in zip(self.spec.key, key, strict=True))
+        for name, part in zip(self.spec.key, stored, strict=True):
+            self._check(name, part)
+        return stored
+
+    def _check(self, name: str, part: Any) -> None:
+        """Refuse what this column would make another value of: two keys would be one row."""
+        kind = codecs.affinity(self._types[name])
+        if (isinstance(part, str) and kind in ("integer", "real") and codecs.is_number(part)) or (
+            isinstance(part, int) and kind == "text"
+        ):
+            raise ValueError(
+                f"{self.spec.name}.{name}: {part!r} cannot be a key there: a column of type "
+                f"{self._types[name]} makes another value of it"
+            )
+
+    def stored_keys(self, wanted: Collection[Key]) -> dict[Key, tuple[Any, ...]]:
+        """As stored, of those keys that a row can have."""
+        found = {}
+        for key in wanted:
+            with suppress(ValueError):
+                found[key] = self.stored_key(key)
+        return found
 
     def key_list(self, wanted: Collection[Key]) -> str:
         """Keys as the JSON array that `chosen` joins with."""
-        rows = [self.stored_key(key) for key in wanted]
-        return json.dumps([row[0] for row in rows] if len(self.spec.key) == 1 else rows)
+        rows = self.stored_keys(wanted).values()
+        return json.dumps([row[0] for row in rows] if len(self.spec.key) == 1 else list(rows))
 
     def spelled(self, key: Key) -> str:
         """The key as our triggers spell it in the outbox."""
         return keys.text(self.stored_key(key))
 
-    def parse(self, spelled: str) -> Key:
-        """The key that a trigger spelled; ValueError for one with a NULL."""
-        key = keys.parse(spelled)
-        if not self._decode_key:
-            return key
-        values = list(key)
-        for at, decode in self._decode_key:
-            values[at] = decode(values[at])
-        return keys.normal(values)
+    def parse(self, spelled: str | Unreadable) -> Key:
+        """The key that a trigger spelled; `Odd` for one that names no row."""
+        try:
+            key = keys.parse(spelled if isinstance(spelled, str) else spelled.text)
+        except ValueError:
+            return keys.odd(json.loads(spelled if isinstance(spelled, str) else spelled.text))
+        return self.key_of(key) if self._decode_key else key
 
     def key_of(self, values: Sequence[Any]) -> Key:
-        """The key in normal form from stored values."""
+        """The key in normal form from stored values; `Odd` for what can be none."""
         found = list(values)
         for at, decode in self._decode_key:
-            found[at] = decode(found[at])
-        return keys.normal(found)
+            if found[at] is not None:
+                found[at] = decode(found[at])
+        try:
+            return keys.normal(found)
+        except ValueError:
+            return keys.odd(each.text if isinstance(each, Unreadable) else each for each in values)
+
+    def odd(self, key: Key) -> tuple[str, list[bytes | int]]:
+        """What finds the rows that such a key stands for, and its parameters; the table is `t`."""
+        terms: list[str] = []
+        given: list[bytes | int] = []
+        for name, part in zip(self.spec.key, json.loads(str(key[0])), strict=True):
+            if isinstance(part, str):
+                terms.append(f"t.{quoted(name)} = CAST(? AS TEXT)")
+                given.append(part.encode("utf-8", "surrogateescape"))
+            elif part is None:
+                terms.append(f"typeof(t.{quoted(name)}) NOT IN ('integer', 'text')")
+            else:
+                terms.append(f"t.{quoted(name)} = ?")
+                given.append(part)
+        return (" AND " if given else " OR ").join(terms), given
 
     # -- rows ----------------------------------------------------------------------------------------
     def row(self, values: Sequence[Any]) -> dict[str, Any]:
@@ -199,7 +248,8 @@ def load(connection: sqlite3.Connection, spec: TableSpec) -> Table:
         )
     shape = replace(shape, foreign_keys=tuple(_checkable(connection, shape.foreign_keys)))
     referring = tuple(Target(*each) for each in references_to(connection, spec.name))
-    return Table(spec, shape, referring, _hyphenated(connection, shape))
+    odd = rowid_alias(connection, spec.name) is None
+    return Table(spec, shape, referring, _hyphenated(connection, shape), odd)
 
 
 def _checkable(connection: sqlite3.Connection, given: Iterable[ForeignKey]) -> Iterator[ForeignKey]:
