@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import httpx
 
-from extracted.catalog import database, faults, serve
+from extracted import serving
+from extracted.catalog import database, faults
 from extracted.catalog.errors import CatalogError
 from extracted.catalog.importer import run_import
 from extracted.catalog.settings import from_environment
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         given.do(given)
-    except CatalogError as error:
+    except (CatalogError, serving.CannotListen) as error:
         print(f"catalog: {error}", file=sys.stderr)
         return COULD_NOT_RUN
     except KeyboardInterrupt:
@@ -103,8 +104,8 @@ def do_run(given: argparse.Namespace) -> None:
         shelves = Shelves(settings.stock_url)
     except ValueError as error:
         raise CatalogError(f"CATALOG_STOCK_URL: {error}") from error
-    listener = serve.listen(given.port)
-    engine = database.open_existing(given.database, serve.THREADS)
+    listener = serving.listen(given.port)
+    engine = database.open_existing(given.database, serving.THREADS)
     store = Store(engine)
     try:
         with database.errors_of(engine):
@@ -116,7 +117,7 @@ def do_run(given: argparse.Namespace) -> None:
     engine.dispose()  # a connection must not live on both sides of gunicorn's fork
     switch = faults.Switch(settings.faulty)
     print(f"catalog on http://127.0.0.1:{listener.getsockname()[1]} with {products} products", flush=True)
-    serve.Server(create_app(store, settings, switch, shelves), listener).run()
+    serving.Server(lambda: create_app(store, settings, switch, shelves), listener).run()
 
 
 def do_faults(given: argparse.Namespace) -> None:

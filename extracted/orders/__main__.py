@@ -9,8 +9,8 @@ import threading
 
 from flask import Flask
 
+from extracted import serving
 from extracted.identity import Keys, Verifier
-from extracted.orders import serve
 from extracted.orders.calls import Calls
 from extracted.orders.database import Database, create_schema
 from extracted.orders.errors import OrdersError
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         given.do(given)
-    except OrdersError as error:
+    except (OrdersError, serving.CannotListen) as error:
         print(f"orders: {error}", file=sys.stderr)
         return COULD_NOT_RUN
     except KeyboardInterrupt:
@@ -71,14 +71,14 @@ def do_run(given: argparse.Namespace) -> None:
     except ValueError as error:
         raise OrdersError(f"ORDERS_LEGACY_URL, ORDERS_CATALOG_URL: {error}") from error
     database = Database(given.database)
-    listener = serve.listen(given.port)
+    listener = serving.listen(given.port)
     try:
         Store(database).ready()
     except OrdersError as error:
         raise OrdersError(f"{error}; make it with: python -m extracted.orders create-schema") from error
     database.close()  # a connection must not live on both sides of gunicorn's fork
     print(f"orders on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    serve.Server(lambda: wired(settings, database, shop), listener).run()
+    serving.Server(lambda: wired(settings, database, shop), listener).run()
 
 
 def wired(settings: Settings, database: Database, shop: Shop) -> Flask:

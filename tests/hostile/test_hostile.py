@@ -15,11 +15,18 @@ from tests.hostile.rules import RULES
 from tests.hostile.runner import Outcome, carries_mark, run
 
 CASES = corpus()
+# What is used again within a quarter of a second: a busy machine may hold a case up for longer.
+TIMED = frozenset({"idle", "reuse"})
 
 
 def _outcomes(directory: Path, cases: tuple[Case, ...], *, workers: int, split: bool) -> list[Outcome]:
+    """Those of `TIMED` that are red are asked once more, with nothing of ours beside them."""
     with Backends() as backends, facade_for(directory, backends, workers=workers) as running:
-        return run(("127.0.0.1", running.port), backends, cases, split=split)
+        address = ("127.0.0.1", running.port)
+        outcomes = run(address, backends, cases, split=split)
+        held_up = [one for one in outcomes if not one.passed and one.case.rule in TIMED]
+        again = [run(address, backends, (one.case,), split=split)[0] for one in held_up]
+        return [one for one in outcomes if one not in held_up] + again
 
 
 def _told(red: list[Outcome]) -> str:

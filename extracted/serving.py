@@ -12,14 +12,16 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from extracted.orders.errors import OrdersError
-
 THREADS = 8
 PR_SET_PDEATHSIG = 1
 
 
+class CannotListen(Exception):
+    """The port is taken or is none; the message says which, why and what to do."""
+
+
 def listen(port: int) -> socket.socket:
-    """Bind the loopback `port` (0: any free one). Raises OrdersError when it is taken."""
+    """Bind the loopback `port` (0: any free one). Raises CannotListen when it is taken."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -27,7 +29,7 @@ def listen(port: int) -> socket.socket:
         listener.listen(1024)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise OrdersError(
+        raise CannotListen(
             f"cannot listen on 127.0.0.1:{port}: {reason}; stop what is there, or give --port"
         ) from error
     listener.set_inheritable(True)
@@ -35,7 +37,7 @@ def listen(port: int) -> socket.socket:
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn tells no types
-    """One worker with threads: an order waits for its database most of its time."""
+    """One worker with threads: they wait for their database most of the time."""
 
     def __init__(self, make_app: Callable[[], Flask], listener: socket.socket) -> None:
         self._make_app = make_app
