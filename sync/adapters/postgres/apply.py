@@ -6,7 +6,7 @@ Everything happens behind a savepoint: an attempt that fails leaves nothing behi
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import psycopg
 
@@ -22,6 +22,7 @@ from sync.errors import CannotApply
 Problems = dict[tuple[str, tuple[object, ...]], str]
 # What a row's content can be at fault for: data, constraints, a trigger's own RAISE, sizes.
 _OF_THE_ROW = ("22", "23", "P0", "54")
+_AHEAD = 1000  # rows of a statement: we spell the next thousand while the server writes the last
 _ANEW = 20  # times that refused rows are tried again, as long as some of them pass
 _REMEMBER = """INSERT INTO sf.applied (slice, entity, key, peer_key, epoch, round, deleted)
 SELECT %s, entity, key, peer, %s, %s, deleted FROM unnest(%s::text[], %s::text[], %s::text[], %s::boolean[])
@@ -36,11 +37,14 @@ WHERE a.slice = %s AND a.entity = u.entity AND a.peer_key = u.peer AND a.key <> 
 class Work:
     """The changes of one round, at one version (epoch, round)."""
 
-    def __init__(self, link: Link, tables: Tables, version: tuple[int, int]) -> None:
-        """`link` is in the round's transaction."""
+    def __init__(
+        self, link: Link, tables: Tables, version: tuple[int, int], meanwhile: Callable[[], object] = int
+    ) -> None:
+        """`link` is in the round's transaction; `meanwhile` is done while the server works."""
         self._link = link
         self._tables = tables
         self._version = version
+        self._meanwhile = meanwhile
 
     def do(self, changes: Sequence[Change]) -> None:
         """Apply all of them; CannotApply names the keys at fault, and then nothing has been applied."""
@@ -59,7 +63,9 @@ class Work:
         try:
             if park:
                 self._park(changes)
-            self._write(changes)
+            with self._link.ahead():
+                self._write(changes)
+                self._meanwhile()
             problems = self._unsound(changes)
         except (psycopg.Error, ValueError) as error:
             if isinstance(error, psycopg.Error) and not _of_the_row(error):
@@ -133,7 +139,8 @@ class Work:
                 if row is not None:
                     shapes.setdefault(tuple(row), []).append(row)
             for rows in shapes.values():
-                writing.put(self._link, table, rows)
+                for at in range(0, len(rows), _AHEAD):
+                    writing.put(self._link, table, rows[at : at + _AHEAD])
 
     def _remember(self, changes: Sequence[Change]) -> None:
         deleted = array_of(["f" if each.rows else "t" for each in changes])

@@ -27,6 +27,7 @@ SET lock_timeout = '2s'; SET statement_timeout = '15s'; SET idle_in_transaction_
 # analysed, stays in use for a minute or so while the table grows: it must not be one that reads all of it.
 BY_KEY = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
 PATIENCE = 18.0  # seconds for one statement: a little more than the server gives it
+_SEVERAL = 3  # times as long for statements that are sent ahead
 _KINDS: dict[str, tuple[type[SyncError], str]] = {
     "SF001": (Refused, ""),
     "55P03": (Busy, "a lock could not be had in time; try again"),
@@ -94,6 +95,29 @@ class Link:
             yield
         finally:
             self.patience = before
+
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        """Inside, statements without an answer are sent, and not waited for: we make the next one meanwhile.
+
+        What the server says against one of them comes at a later one, or at the end.
+        """
+        if not psycopg.Pipeline.is_supported():  # a libpq older than 14
+            yield
+            return
+        failure: Exception | None = None
+        with WATCH.over(self._fileno(), _SEVERAL * self.patience):
+            try:
+                with self.connection.pipeline():
+                    try:
+                        yield
+                    except Exception as error:  # noqa: BLE001 - raised below: psycopg would log what follows from it
+                        failure = error
+            except psycopg.Error:
+                if failure is None:
+                    raise
+        if failure is not None:
+            raise failure
 
     def _fileno(self) -> int:
         return -1 if self.connection.closed else self.connection.fileno()

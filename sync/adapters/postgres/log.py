@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import uuid
 from collections.abc import Iterable, Mapping
 
 from sync.adapters.postgres.coding import array_of
@@ -14,9 +15,15 @@ from sync.core.values import Change, Entity, Rows, Side, Value
 
 
 def _plain(value: Value) -> str:
+    if value.__class__ is uuid.UUID:  # asked first: nearly always it is one
+        return str(value)
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+# Made once: json.dumps makes one for every call that has options.
+_encode = json.JSONEncoder(ensure_ascii=False, default=_plain, allow_nan=False).encode
 
 
 def _said(rows: Rows | None, entity: Entity | None) -> str | None:
@@ -29,7 +36,7 @@ def _said(rows: Rows | None, entity: Entity | None) -> str | None:
         except ValueError:
             return None  # what was there before had no counterpart: nobody has ever seen it as the service's
     try:
-        return json.dumps(rows, ensure_ascii=False, default=_plain, allow_nan=False)
+        return _encode(rows)
     except ValueError:  # JSON has no infinity, and no "not a number"
         return json.dumps(_finite(rows), ensure_ascii=False, default=_plain)
 

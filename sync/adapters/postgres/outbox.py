@@ -36,7 +36,7 @@ GROUP BY writer, tbl ORDER BY 3 DESC, 1, 2"""
 
 
 def acknowledge(link: Link, slice_name: str, marks: Sequence[Mark], round_number: int, upto: int) -> None:
-    """One short transaction, by index: planned over an empty outbox it would read all of a full one, often."""
+    """One short transaction, by index: planned while the outbox is empty it would read all of a full one."""
     seqs = array_of([str(each.seq) for each in marks])
     with link.transaction(f"BEGIN; {BY_KEY}"):
         link.run(_ACKNOWLEDGE, {"slice": slice_name, "seqs": seqs, "round": round_number, "upto": upto})

@@ -23,8 +23,12 @@ class Watch:
 
     @contextmanager
     def over(self, fileno: int, seconds: float) -> Iterator[None]:
-        """Inside, the socket `fileno` is shut down after `seconds`; its owner then sees a lost connection."""
+        """Inside, the socket `fileno` is shut down after `seconds`; its owner then sees a lost connection.
+
+        It may be nested: then the outer limit holds again behind the inner one.
+        """
         with self._lock:
+            outer = self._until.get(fileno)
             self._until[fileno] = time.monotonic() + seconds
             if not self._runs:
                 self._runs = True
@@ -34,6 +38,8 @@ class Watch:
         finally:
             with self._lock:  # from here on the number may become another socket's
                 self._until.pop(fileno, None)
+                if outer is not None:
+                    self._until[fileno] = outer
 
     def _look(self) -> None:
         while True:
