@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sync.core.audit import Finding
+from sync.core.collations import apart
 from sync.core.values import Authority, Phase, Side
 from sync.errors import Refused
 from sync.ports import Pair
@@ -39,11 +40,15 @@ def audit(both: Sessions) -> Audited:
     """Every known hole of both sides, and of the two beside each other."""
     name = both.pair.spec.name
     found = {side: tuple(both.on(side).audit(name)) for side in Side}
-    found[Side.EXTRACTED] += tuple(_between(both.pair, both))
+    found[Side.EXTRACTED] += tuple(_between(both.pair))
+    if not any(each.code == "no-table" for side in Side for each in found[side]):
+        entities = [each.name for each in both.pair.spec.entities]
+        for side, each in apart(entities, *(both.on(side).collations(name) for side in Side)):
+            found[side] += (each,)
     return Audited(found)
 
 
-def _between(pair: Pair, both: Sessions) -> Iterable[Finding]:
+def _between(pair: Pair) -> Iterable[Finding]:
     """What neither side can see alone: a table of one side that two entities would write."""
     if pair.legacy.describe() == pair.extracted.describe():
         yield Finding(

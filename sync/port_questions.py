@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from sync.core.collations import Collations
 from sync.core.records import Rehearsed
 from sync.core.values import Change
 
@@ -27,4 +28,8 @@ class Questions(Protocol):
         there. On PostgreSQL rows that somebody writes just now are left out; on SQLite the file is locked for
         milliseconds: give some tens of rows at a time. Busy.
         """
+        ...
+
+    def collations(self, slice_name: str) -> Collations:
+        """How this side compares and sorts the text of mapped columns."""
         ...

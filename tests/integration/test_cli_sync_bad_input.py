@@ -70,6 +70,10 @@ def _other_collations(desk: Desk) -> None:
     _run_all(desk.extracted, NOCASE)
 
 
+def _blind_index(desk: Desk) -> None:
+    desk.extracted("CREATE UNIQUE INDEX same ON lines (sku COLLATE NOCASE)")
+
+
 def _service_down(desk: Desk) -> None:
     (desk.folder / "orders.db").unlink()
 
@@ -186,6 +190,9 @@ CASES = (
         ),
         "keys that one side compares otherwise": Case(
             _other_collations, INSTALL, 1, ("its collation is NOCASE", "use BINARY for the key")
+        ),
+        "unique values that one side alone takes for one": Case(
+            _blind_index, INSTALL, 1, ("lines, index same", "give both sides the same")
         ),
         "one table in two slices": Case(
             _in_two_slices, INSTALL, 3, ("table 'orders' belongs to", "one table moves with one entity")

@@ -64,3 +64,22 @@ WHERE a.slice = %(slice)s ORDER BY 1, 2, 3
 -- name: parameter
 -- May we switch the tables' own triggers off for a round? (PostgreSQL 15 can grant it, before only a superuser may.)
 SELECT has_parameter_privilege('session_replication_role', 'SET')
+-- name: sorting
+-- The database's default order of text, in every version's spelling.
+SELECT concat_ws(' ', datcollate, to_jsonb(d) ->> 'daticulocale', to_jsonb(d) ->> 'datlocale',
+    CASE to_jsonb(d) ->> 'datlocprovider' WHEN 'i' THEN '(ICU)' WHEN 'b' THEN '(builtin)' END)
+FROM pg_database d WHERE datname = current_database()
+-- name: compared
+-- Unique indexes to which values that differ may be one: (table, index, by collation or type, by expression, columns).
+SELECT * FROM (SELECT i.indrelid, c.relname::text,
+        EXISTS (SELECT FROM unnest(i.indcollation::oid[]) AS used JOIN pg_collation o ON o.oid = used WHERE NOT o.collisdeterministic)
+        OR EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+            WHERE a.attrelid = i.indexrelid AND t.typname = 'citext') AS blind,
+        i.indexprs IS NOT NULL AS computed,
+        ARRAY(SELECT DISTINCT a.attname::text FROM pg_depend d JOIN pg_attribute a ON a.attrelid = i.indrelid
+            AND a.attnum = d.refobjsubid WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+            AND d.refobjid = i.indrelid AND d.refobjsubid > 0
+            UNION SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey))
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indrelid = ANY(%(tables)s) AND i.indisunique AND NOT i.indisprimary AND i.indisvalid) AS found
+WHERE blind OR computed ORDER BY 2

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sync.adapters.postgres import (
     audit,
     authority,
+    collations,
     ids,
     install,
     kept,
@@ -22,6 +23,7 @@ from sync.adapters.postgres.rounds import PostgresRound
 from sync.adapters.postgres.snapshot import PostgresSnapshot
 from sync.adapters.postgres.tables import Tables, find
 from sync.core.audit import Finding
+from sync.core.collations import Collations
 from sync.core.records import Mismatch, Progress, Rehearsed, Seen, TableShape, Writer
 from sync.core.values import Applied, Authority, Change, Held, Key, Mark, Side, SliceSpec
 
@@ -190,6 +192,10 @@ class PostgresSession:
     def rehearse(self, slice_name: str, changes: Sequence[Change]) -> Rehearsed:
         """Apply these rows as a round would, and take it back."""
         return rehearsal.rehearse(self._link, self._tables(slice_name), changes)
+
+    def collations(self, slice_name: str) -> Collations:
+        """How this database compares text."""
+        return collations.collations(self._link, self._tables(slice_name))
 
     # -- our objects -------------------------------------------------------------------------------
 

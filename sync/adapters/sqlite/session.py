@@ -11,8 +11,9 @@ from sync.adapters.sqlite.ids import Ids
 from sync.adapters.sqlite.outbox import Outbox
 from sync.adapters.sqlite.rehearsal import Rehearsal
 from sync.adapters.sqlite.schema import quoted
-from sync.adapters.sqlite.shapes import read_shape
+from sync.adapters.sqlite.shapes import read_shape, unique_indexes
 from sync.core.audit import Finding
+from sync.core.collations import Collations
 from sync.core.records import TableShape
 
 
@@ -33,6 +34,22 @@ class SqliteSession(Ids, Outbox, Rehearsal):
         """Every known hole of capture and fence on this side."""
         with self.reading(), self.errors:
             return list(audit(self.raw, self.spec(slice_name), self.side))
+
+    def collations(self, slice_name: str) -> Collations:
+        """How this file compares text: by bytes, but where a unique index says otherwise."""
+        blind: dict[str, str] = {}
+        computed: dict[str, str] = {}
+        spec = self.spec(slice_name)
+        with self.reading(), self.errors:
+            for table in spec.tables(self.side):
+                entity = spec.entity_of(self.side, table.name).name
+                for index, columns in unique_indexes(self.raw, table.name):
+                    where = f"{table.name}, index {index}"
+                    if any(name is None for name, _ in columns):
+                        computed[entity] = where
+                    elif any(how != "BINARY" and name in table.columns for name, how in columns):
+                        blind[entity] = where
+        return Collations("", blind, computed)
 
     def count(self, table: str) -> int:
         """How many rows."""
