@@ -130,12 +130,12 @@ def translation(
 
         def one(rows: Rows) -> Rows:
             row = rows[source]
-            return {target: _checked(call(row and dict(row)), target, columns)}
+            return {target: _checked(_asked(call, row and dict(row)), target, columns)}
 
         return one
 
     def many(rows: Rows) -> Rows:
-        found = call({name: row and dict(row) for name, row in rows.items()})  # theirs may change it
+        found = _asked(call, {name: row and dict(row) for name, row in rows.items()})  # theirs may change it
         if not isinstance(found, Mapping) or set(found) != set(names):
             raise ValueError(f"the mapping gives no rows by table; it must name {', '.join(names)}")
         return {
@@ -153,7 +153,15 @@ def _checked(row: Any, table: str, columns: frozenset[str]) -> Row:
         lacking, strange = sorted(columns - row.keys()), sorted(row.keys() - columns)
         said = [f"lacks {', '.join(lacking)}"] * bool(lacking) + [f"has {', '.join(strange)}"] * bool(strange)
         raise ValueError(f"the mapping's row for {table} {' and '.join(said)}")
-    return row
+    return dict(row)  # a mapping that gives the same object each time would make all rows the last one
+
+
+def _asked(call: Callable[[Any], Any], given: Any) -> Any:
+    """What the user's function gives. Who wants to end the process may only end this row."""
+    try:
+        return call(given)
+    except SystemExit as error:
+        raise ValueError(f"the mapping ends the process (exit {error.code})") from error
 
 
 def sameness(same: Callable[[Any, Any], bool], tables: Sequence[str], others: Sequence[str]) -> Any:

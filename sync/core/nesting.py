@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# Python reads, compares and writes about 900 levels, less what is on its stack already: half of it always works.
+# Python reads, compares and writes about 900 levels, less what is on its stack already: half is safe.
 DEEPEST = 400
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS = re.compile(r"[\[{]|[\]}]")

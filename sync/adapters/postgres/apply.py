@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 import psycopg
 
 from sync.adapters.postgres import writing
+from sync.adapters.postgres.blame import of_the_row, said
 from sync.adapters.postgres.coding import array_of
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.parking import park
@@ -20,8 +21,6 @@ from sync.core.values import Change, Key, Row
 from sync.errors import CannotApply
 
 Problems = dict[tuple[str, tuple[object, ...]], str]
-# What a row's content can be at fault for: data, constraints, a trigger's own RAISE, sizes.
-_OF_THE_ROW = ("22", "23", "P0", "54")
 _AHEAD = 1000  # rows of a statement: we spell the next thousand while the server writes the last
 _ANEW = 20  # times that refused rows are tried again, as long as some of them pass
 _REMEMBER = """INSERT INTO sf.applied (slice, entity, key, peer_key, epoch, round, deleted)
@@ -68,7 +67,7 @@ class Work:
                 self._meanwhile()
             problems = self._unsound(changes)
         except (psycopg.Error, ValueError) as error:
-            if isinstance(error, psycopg.Error) and not _of_the_row(error):
+            if isinstance(error, psycopg.Error) and not of_the_row(error):
                 raise
             self._link.raw("ROLLBACK TO SAVEPOINT work; RELEASE SAVEPOINT work")
             return None
@@ -102,11 +101,11 @@ class Work:
         try:
             self._write(changes)
         except (psycopg.Error, ValueError) as error:
-            if isinstance(error, psycopg.Error) and not _of_the_row(error):
+            if isinstance(error, psycopg.Error) and not of_the_row(error):
                 raise
             self._link.raw("ROLLBACK TO SAVEPOINT half; RELEASE SAVEPOINT half")
             if len(changes) == 1:
-                problems[changes[0].entity, changes[0].key] = _said(error)
+                problems[changes[0].entity, changes[0].key] = said(error)
                 return
             middle = len(changes) // 2
             self._halve(changes[:middle], problems)
@@ -201,14 +200,3 @@ def _named(changes: Sequence[Change]) -> tuple[str, str, str]:
         array_of([key_texts.text(each.key) for each in changes]),
         array_of([key_texts.text(each.peer_key) for each in changes]),
     )
-
-
-def _of_the_row(error: psycopg.Error) -> bool:
-    return (error.sqlstate or "").startswith(_OF_THE_ROW)
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, psycopg.Error):
-        detail = error.diag.message_detail
-        return f"{error.diag.message_primary}{f' ({detail})' if detail else ''}"
-    return str(error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, time
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -156,6 +156,13 @@ def _spelled_moment(value: datetime, type_name: str) -> str:
         raise ValueError(f"{value.isoformat()} has a time zone, and the column keeps none: convert it first")
     if type_name == "timestamptz" and value.tzinfo is None:
         raise ValueError(f"{value.isoformat()} has no time zone: nobody could tell which moment it means")
+    if value.tzinfo is not None and value.year in (MINYEAR, MAXYEAR):
+        try:
+            value.astimezone(UTC)
+        except OverflowError as error:
+            raise ValueError(
+                f"{value.isoformat()} lies beyond the years that Python knows, in UTC"
+            ) from error
     return value.isoformat(" ")
 
 

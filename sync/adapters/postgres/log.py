@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from sync.adapters.postgres.coding import array_of
 from sync.adapters.postgres.tables import Tables
 from sync.core import keys as key_texts
-from sync.core.values import Change, Entity, Rows, Side, Value
+from sync.core.values import Change, Entity, Rows, Side, Value, equal
 
 
 def _plain(value: Value) -> str:
@@ -33,12 +33,17 @@ def _said(rows: Rows | None, entity: Entity | None) -> str | None:
     if entity is not None:
         try:
             rows = entity.forward(rows)
-        except ValueError:
+        except Exception:  # noqa: BLE001 - the user's code
             return None  # what was there before had no counterpart: nobody has ever seen it as the service's
     try:
-        return _encode(rows)
+        said = _encode(rows)
+        return said if said.isascii() or said.encode() else None
+    except UnicodeEncodeError:  # half a surrogate pair, which json (not jsonb) holds as its escape
+        return json.dumps(_finite(rows), default=_plain)
     except ValueError:  # JSON has no infinity, and no "not a number"
         return json.dumps(_finite(rows), ensure_ascii=False, default=_plain)
+    except (TypeError, RecursionError):  # no column takes it either: its row is about to be refused
+        return None
 
 
 def _finite(value: Value) -> Value:
@@ -54,7 +59,7 @@ def entries(tables: Tables, changes: Iterable[Change]) -> tuple[list[str], int]:
     mapped = {each.name: each for each in tables.spec.entities} if tables.side is Side.LEGACY else {}
     lines: list[tuple[str, str, str | None, str | None]] = []
     for each in changes:
-        if each.rows == each.before and each.rows is not None:
+        if each.rows is not None and each.before is not None and equal(each.rows, each.before):
             continue
         entity = mapped.get(each.entity)
         key = each.peer_key if entity else each.key

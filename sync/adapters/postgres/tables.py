@@ -127,11 +127,14 @@ class Table:
         column = self.columns[name]
         return _FITS.get("text" if column.hex_uuid else column.base)
 
-    def check_key(self, name: str, value: Any) -> None:
+    def check_key(self, name: str, values: Iterable[Any]) -> None:
         """Refuse what a cast would make another value of, or nothing at all: two keys would be one row."""
         check = self._check(name)
-        if check and value is not None and not check(value) and not any(map(check, _read_as(value))):
-            raise ValueError(f"{value!r} cannot be a key in a column of type {self.columns[name].cast}")
+        if check is None:
+            return
+        for value in values:
+            if value is not None and not check(value) and not any(map(check, _read_as(value))):
+                raise ValueError(f"{value!r} cannot be a key in a column of type {self.columns[name].cast}")
 
     def texts(self, key: Key) -> list[str]:
         """One key's parts."""

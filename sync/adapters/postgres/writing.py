@@ -28,8 +28,11 @@ def columns_of(table: Table, rows: Sequence[Row]) -> list[str]:
     arrays = []
     for name in written(table, rows[0]):
         column = table.columns[name]
+        values = [row[name] for row in rows]
         try:
-            arrays.append(array_of(_texts([row[name] for row in rows], column)))
+            if name in table.spec.key:
+                table.check_key(name, values)
+            arrays.append(array_of(_texts(values, column)))
         except ValueError as error:
             raise ValueError(f"{table.spec.name}.{name}: {error}") from None
     return arrays

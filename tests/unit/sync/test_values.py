@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from sync.core.values import Rows, alike, equal
@@ -20,9 +22,13 @@ from sync.core.values import Rows, alike, equal
         ([{"a": [True]}], [{"a": [1]}], False),
         ([{"a": [True]}, None], [{"a": [True]}, None], True),
         ({"a": 1}, {"a": 1, "b": 1}, False),
+        (float("nan"), float("nan"), True),  # what is stored as a NaN came over as one
+        (Decimal("nan"), Decimal("nan"), True),
+        (Decimal("nan"), Decimal(1), False),
+        (Decimal("snan"), Decimal("snan"), False),
     ],
 )
-def test_true_is_not_one_inside_json(one: object, other: object, same: bool) -> None:
+def test_values_are_compared_as_the_databases_hold_them(one: object, other: object, same: bool) -> None:
     assert alike(one, other) is same
     here: Rows = {"t": {"id": 7, "value": one}, "further": None}
     there: Rows = {"t": {"id": 7, "value": other}, "further": None}
