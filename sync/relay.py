@@ -16,6 +16,7 @@ from sync.rounds import Lane, RoundResult, Step, Work, run_round
 IDLE_WAIT = (
     0.02  # seconds between looks at an empty outbox: a wake costs one question, and comes within 50 ms
 )
+_EPOCH_EVERY = 5  # quiet looks: a flip is seen a tenth of a second later, an empty outbox costs a third
 _BUSY_WAIT = 0.05
 _AWAY_WAIT = 1.0
 _STOPPED_WAIT = 5.0  # a stopped slice is looked at again, so that a cure needs no restart
@@ -114,6 +115,7 @@ class Relay:
         self._both = Sessions(pair, holder)
         self._wait, self._tell, self._step = wait, tell, step
         self._lane: Lane | None = None
+        self._quiet = 0
         self.health = Health()
 
     def run(self) -> None:
@@ -146,7 +148,9 @@ class Relay:
         new = self._lane is None  # the databases may have been restored since: a round looks, pending or not
         lane = self._lane = self._lane or self._both.lane(step=self._step)
         if not new and not lane.authority.has_pending(lane.spec.name, self._acked(lane)):
-            self._check_epoch(lane)
+            self._quiet += 1
+            if self._quiet % _EPOCH_EVERY == 0:
+                self._check_epoch(lane)
             self._say("idle")
             return IDLE_WAIT
         result = run_round(lane, Work())
