@@ -19,7 +19,7 @@ from tests.e2e.bystander import memory, unharmed
 from tests.e2e.load import NAVIGATION
 from tests.e2e.system import Backend, System, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = pytest.mark.slow
 ROUTE = "catalog.show_product"
 PRODUCTS = 100
 VISITORS = 40
@@ -66,7 +66,7 @@ def cookies(system: System) -> list[str]:
     """Visitors who have been here before, some of them on the service."""
     found = [httpx.get(f"{system.url}/", headers=NAVIGATION).headers["Set-Cookie"] for _ in range(VISITORS)]
     cookies = [one.split(";")[0] for one in found]
-    eventually("some of them are moved", lambda: 5 < sum(_moved(system, cookies)) < VISITORS - 5, within=15)
+    eventually("some of them are moved", lambda: 5 < sum(_moved(system, cookies)) < VISITORS - 5, within=60)
     return cookies
 
 
@@ -114,22 +114,23 @@ def test_a_facade_refuses_to_start_on_a_wrong_plan(
     assert all(part in said.err for part in told), said.err
 
 
+@pytest.mark.alone
 def test_a_plan_edited_wrongly_while_running_is_told_and_the_last_good_one_is_served(
     system: System, cookies: list[str]
 ) -> None:
     whole, before = system.plan.read_text(), _moved(system, cookies)
     with unharmed(system):
         system.plan.write_text(whole.replace("trusted_hops", "trusted_hopps"))
-        problem = eventually("it is told", lambda: readiness(system)["plan"]["problem"], within=5)
+        problem = eventually("it is told", lambda: readiness(system)["plan"]["problem"], within=60)
         assert "plan.toml:5" in problem
         assert "trusted_hops" in problem
         assert httpx.get(f"{system.admin_url}/readyz").status_code == 200, "it goes on serving"
         assert _moved(system, cookies) == before
-        system.processes["facade"].wait_for_line("plan_refused", within=5)
+        system.processes["facade"].wait_for_line("plan_refused", within=60)
         for name in ("shadow", "conductor"):
-            system.processes[name].wait_for_line("trusted_hops", within=10)
+            system.processes[name].wait_for_line("trusted_hops", within=60)
         system.plan.write_text(whole)
-        eventually("it is well again", lambda: not readiness(system)["plan"]["problem"], within=5)
+        eventually("it is well again", lambda: not readiness(system)["plan"]["problem"], within=60)
     assert all(process.running for process in system.processes.values())
 
 
@@ -174,6 +175,7 @@ def test_a_port_in_use_is_told_with_the_setting_that_moves_it(
     assert setting in said.err
 
 
+@pytest.mark.alone
 def test_a_second_facade_does_not_take_half_of_the_traffic(system: System) -> None:
     with unharmed(system):
         said = system.strangler("run", "facade", code=3, timeout=20)
@@ -211,9 +213,10 @@ def flags(system: System) -> Iterator[Path]:
     text = path.read_bytes()
     yield path
     path.write_bytes(text)
-    eventually("the flags are read again", lambda: not readiness(system)["flags"]["problem"], within=10)
+    eventually("the flags are read again", lambda: not readiness(system)["flags"]["problem"], within=60)
 
 
+@pytest.mark.alone
 def test_a_flag_file_that_becomes_corrupt_moves_nobody(
     system: System, cookies: list[str], flags: Path
 ) -> None:
@@ -221,11 +224,11 @@ def test_a_flag_file_that_becomes_corrupt_moves_nobody(
     with unharmed(system):
         for name, corrupt in CORRUPT.items():
             flags.write_bytes(corrupt(text))
-            told = eventually(f"{name} is told", lambda: readiness(system)["flags"]["problem"], within=5)
+            told = eventually(f"{name} is told", lambda: readiness(system)["flags"]["problem"], within=60)
             assert len(told) < 1_000
             assert _moved(system, cookies) == before, name
             flags.write_text(text)
-            eventually("it is well again", lambda: not readiness(system)["flags"]["problem"], within=5)
+            eventually("it is well again", lambda: not readiness(system)["flags"]["problem"], within=60)
     assert all(process.running for process in system.processes.values())
 
 
@@ -237,7 +240,7 @@ def test_a_share_that_is_no_percentage_moves_nobody(
     flags.write_bytes(_rollout(text, share))
     found = system.strangler("flags", "lint", code=1)
     assert f"strangler.{ROUTE}" in found.out
-    eventually("it is told", lambda: "kept" in system.strangler("route", "get", ROUTE).out, within=10)
+    eventually("it is told", lambda: "kept" in system.strangler("route", "get", ROUTE).out, within=60)
     assert _moved(system, cookies) == before
     assert all(process.running for process in system.processes.values())
 
@@ -250,7 +253,7 @@ def test_a_facade_that_starts_on_a_corrupt_flag_file_serves_what_it_served(
     system.kill("facade")
     system.start("facade")
     assert _moved(system, cookies) == before
-    told = eventually("it is told", lambda: readiness(system)["flags"]["problem"], within=5)
+    told = eventually("it is told", lambda: readiness(system)["flags"]["problem"], within=60)
     assert "flags.json" in told
 
 
@@ -274,7 +277,7 @@ def test_a_facade_without_legacy_serves_what_has_moved_and_recovers_by_itself(
     assert (moved.status_code, moved.headers["X-Build"][:7]) == (200, "catalog")
     assert httpx.get(f"{system.admin_url}/readyz", timeout=5).status_code == 200
     system.start("legacy")
-    eventually("legacy is found again", lambda: httpx.get(f"{system.url}/").status_code == 200, within=5)
+    eventually("legacy is found again", lambda: httpx.get(f"{system.url}/").status_code == 200, within=60)
     assert _moved(system, cookies) == before
 
 
@@ -306,6 +309,7 @@ def _filled(system: System) -> Iterator[None]:
 DISKS = {"its files may not grow": _file_limit, **({"no space is left": _filled} if MOUNTS else {})}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("full", DISKS.values(), ids=DISKS)
 def test_a_full_disk_for_evidence_is_told_and_loses_nothing_that_memory_can_hold(
     system: System, full: Any
@@ -318,25 +322,26 @@ def test_a_full_disk_for_evidence_is_told_and_loses_nothing_that_memory_can_hold
             eventually(
                 "shadow says so",
                 lambda: shadow.log(1_000_000).count("evidence_write_failed") > said_before,
-                within=10,
+                within=60,
             )
             said = system.strangler("report", ROUTE, code=None)
             assert said.code in (0, 1, 3, 4), said
         assert shadow.running
-        shadow.wait_for_line("evidence is written again", within=10)
+        shadow.wait_for_line("evidence is written again", within=60)
     assert memory(shadow.pid) - before < 64 * 1024
     _accounted(system)
 
 
+@pytest.mark.alone
 def test_what_a_full_disk_kept_from_being_written_is_counted_as_lost_when_shadow_dies(
     system: System,
 ) -> None:
     before = _not_compared(system)
     with unharmed(system):
         with _file_limit(system):
-            system.processes["shadow"].wait_for_line("evidence_write_failed", within=10)
+            system.processes["shadow"].wait_for_line("evidence_write_failed", within=60)
             began = _tapped(system)
-            eventually("more is tapped", lambda: _tapped(system) > began + 100, within=10)
+            eventually("more is tapped", lambda: _tapped(system) > began + 100, within=60)
             system.kill("shadow")
         system.start("shadow")
     _accounted(system)
@@ -361,6 +366,6 @@ def _accounted(system: System) -> None:
         return bool(counts["in_flight"] == 0 and counts["eligible"] == compared + left_out)
 
     eventually(
-        "every eligible exchange is accounted for", balanced, within=15, every=0.3,
+        "every eligible exchange is accounted for", balanced, within=60, every=0.3,
         show=lambda: system.report("show_product")["traffic"],
     )  # fmt: skip
