@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 from sync.core.audit import Finding
 from sync.core.collations import apart
+from sync.core.records import Progress
 from sync.core.values import Authority, Phase, Side
-from sync.errors import Refused
+from sync.errors import NotCaptured, Overtaken, PlanMismatch, Refused, SliceStopped
 from sync.ports import Pair
 from sync.relay import Sessions
 
 # What an audit finds where capture was installed once and a migration has taken part of it away.
 CURED_BY_INSTALLING = frozenset({"trigger-missing", "stamp"})
+WALKS = ("backfill", "verify")
 # Legacy is the authority of every slice that nobody has flipped yet.
 FIRST = {Side.LEGACY: Authority(1, Phase.OPEN), Side.EXTRACTED: Authority(0, Phase.CLOSED)}
 
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """The findings of each side; `fatal` ones refuse to install or to flip."""
+    """The findings of each side; `fatal` ones refuse to install or to flip.
+
+    `gap`: capture had been away, so that nothing that backfill and verify have seen counts any more.
+    """
 
     findings: dict[Side, tuple[Finding, ...]]
+    gap: bool = False
 
     @property
     def fatal(self) -> tuple[Finding, ...]:
@@ -70,11 +77,43 @@ def install(both: Sessions) -> Audited:
     if holes_left:
         holes = "\n".join(f"  {each}" for each in holes_left)
         raise Refused(f"{name}: capture would miss writes, so it is not installed:\n{holes}")
+    gap = _gap(both)
+    if gap:
+        _forget_walks(both)
     for side in (Side.EXTRACTED, Side.LEGACY):
         session = both.on(side)
         session.install(name, FIRST[side])
         session.restamp(name)
-    return audited
+    return replace(audited, gap=gap)
+
+
+def _gap(both: Sessions) -> bool:
+    """Whether it was installed before, and not all of it has been there since."""
+    known = [side for side in Side if both.on(side).authority(both.pair.spec.name) is not None]
+    return bool(known) and not (len(known) == len(Side) and all(_whole(both, side) for side in Side))
+
+
+def _whole(both: Sessions, side: Side) -> bool:
+    try:
+        with both.on(side).snapshot(both.pair.spec.name) as view:
+            return view.stamp.whole
+    except (NotCaptured, PlanMismatch, SliceStopped):
+        return False
+
+
+def _forget_walks(both: Sessions) -> None:
+    """While triggers were away rows may have changed unseen: bring and compare everything again.
+
+    Before the new triggers, so that no kill leaves a captured slice with evidence from before the gap.
+    """
+    spec, now = both.pair.spec, time.time()
+    for side in Side:
+        row = both.on(side).authority(spec.name)
+        if row is not None:
+            walks = [(walk, entity.name) for walk in WALKS for entity in spec.entities]
+            both.on(side).keep_progress(
+                spec.name, [Progress(walk, entity, row.epoch, at=now) for walk, entity in walks]
+            )
 
 
 def remove(
@@ -87,22 +126,34 @@ def remove(
     retired.
     """
     name = both.pair.spec.name
+    only_while: dict[Side, Collection[Phase] | None] = {Side.LEGACY: None, Side.EXTRACTED: None}
+    if not accept_authority:
+        _may_go(both)
+        only_while = {Side.LEGACY: {Phase.OPEN}, Side.EXTRACTED: {Phase.CLOSED, Phase.ABORTED}}
+    gone: dict[Side, tuple[str, ...]] = {}
+    for side in Side:
+        try:
+            gone[side] = tuple(both.on(side).remove(name, everything=everything, only_while=only_while[side]))
+        except Overtaken as error:
+            # It would go on behind our back: what is written until the next install would be lost.
+            raise Refused(
+                f"{name}: somebody flips it just now ({error}); first let that end, or: "
+                f"strangler flip {name} --abort"
+            ) from error
+    return gone
+
+
+def _may_go(both: Sessions) -> None:
+    name = both.pair.spec.name
     row = both.on(Side.EXTRACTED).authority(name)
-    if (
-        row is not None
-        and row.phase is not Phase.CLOSED
-        and row.phase is not Phase.ABORTED
-        and not accept_authority
-    ):
+    if row is not None and row.phase not in (Phase.CLOSED, Phase.ABORTED):
         raise Refused(
             f"{name}: the extracted side is {row.phase} (epoch {row.epoch}), legacy would go stale unseen; "
             f"first: strangler flip {name} --to legacy"
         )
     ours = both.on(Side.LEGACY).authority(name)
-    if row is not None and ours is not None and not ours.open and not accept_authority:
-        # Whoever flips goes on behind our back: what is written between remove and install would be lost.
+    if row is not None and ours is not None and not ours.open:
         raise Refused(
             f"{name}: a flip is half done, legacy is {ours.phase} (epoch {ours.epoch}); "
             f"first: strangler flip {name} --abort"
         )
-    return {side: tuple(both.on(side).remove(name, everything=everything)) for side in Side}

@@ -24,6 +24,7 @@ from sync.core.records import (
     Writer,
 )
 from sync.core.values import Applied, Authority, Change, Held, Key, Mark, Rows, Side, SliceSpec, Value
+from sync.port_objects import Objects
 from sync.port_questions import Questions
 
 
@@ -103,7 +104,7 @@ class RoundTransaction(Protocol):
         ...
 
 
-class Session(Questions, Protocol):
+class Session(Questions, Objects, Protocol):
     """One connection to one side."""
 
     # -- authority ---------------------------------------------------------------------------------
@@ -230,30 +231,6 @@ class Session(Questions, Protocol):
 
     def ids_left(self, slice_name: str, entity: str) -> int:
         """How many integers the applications of this side may still draw; 0 when there is no block."""
-        ...
-
-    # -- our objects -------------------------------------------------------------------------------
-    def script(self, slice_name: str, authority: Authority) -> str:
-        """The statements of `install`, for a DBA: objects, grants, parameters."""
-        ...
-
-    def install(self, slice_name: str, authority: Authority) -> None:
-        """Create what is missing, triggers last, under short lock timeouts; idempotent.
-
-        `authority` is the row to begin with if there is none. Tables of ours are kept by `remove`.
-        """
-        ...
-
-    def restamp(self, slice_name: str) -> None:
-        """Accept the tables and triggers as they are now."""
-        ...
-
-    def remove(self, slice_name: str, *, everything: bool) -> Sequence[str]:
-        """Drop the triggers (`everything`: all of this slice's rows and objects too); what was dropped."""
-        ...
-
-    def objects(self) -> Sequence[str]:
-        """Every object of ours in this database, of any slice."""
         ...
 
     def close(self) -> None:

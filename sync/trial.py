@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sync import capture
 from sync.core import rounds as core
-from sync.core.records import Progress
 from sync.core.rounds import Named
 from sync.core.values import Entity, Key, Rows, Side
 from sync.core.verify import differing
-from sync.errors import NotCaptured, PlanMismatch, Refused, SliceStopped
+from sync.errors import Refused
 from sync.relay import Sessions
 
 ROWS = 500  # of each entity: quick, and enough for what a whole table has in common
@@ -22,13 +20,9 @@ _SHOWN = 3
 
 @dataclass(slots=True)
 class Trial:
-    """`poison`: rows that have no counterpart, which would wait in quarantine. `broken`: rows that change.
-
-    `gap`: capture had been away, so that nothing that backfill and verify have seen counts any more.
-    """
+    """`poison`: rows that have no counterpart, which would wait in quarantine. `broken`: rows that change."""
 
     rows: int = 0
-    gap: bool = False
     poison: list[tuple[Named, str]] = field(default_factory=list)
     broken: list[tuple[Named, str]] = field(default_factory=list)
 
@@ -39,14 +33,9 @@ def install_if_invertible(both: Sessions) -> tuple[capture.Audited, Trial]:
     Refused by the audit, or because of the mapping. A slice that was installed before stays installed.
     """
     name = both.pair.spec.name
-    known = [side for side in Side if both.on(side).authority(name) is not None]
-    first = not known
-    gap = not first and not (len(known) == len(Side) and all(_whole(both, side) for side in Side))
-    if gap:
-        _forget_walks(both, known)
+    first = all(both.on(side).authority(name) is None for side in Side)
     audited = capture.install(both)
     tried = try_rows(both)
-    tried.gap = gap
     if tried.broken:
         if first:
             capture.remove(both, everything=True)
@@ -57,29 +46,6 @@ def install_if_invertible(both: Sessions) -> tuple[capture.Audited, Trial]:
             f"Next: mend the mapping, then: strangler capture install {name}"
         )
     return audited, tried
-
-
-def _whole(both: Sessions, side: Side) -> bool:
-    try:
-        with both.on(side).snapshot(both.pair.spec.name) as view:
-            return view.stamp.whole
-    except (NotCaptured, PlanMismatch, SliceStopped):
-        return False
-
-
-def _forget_walks(both: Sessions, known: Iterable[Side]) -> None:
-    """While triggers were away rows may have changed unseen: bring and compare everything again.
-
-    Before the new triggers, so that no kill leaves a captured slice with evidence from before the gap.
-    """
-    spec, now = both.pair.spec, time.time()
-    walks = [(walk, entity.name) for walk in ("backfill", "verify") for entity in spec.entities]
-    for side in known:
-        row = both.on(side).authority(spec.name)
-        epoch = row.epoch if row is not None else 0
-        both.on(side).keep_progress(
-            spec.name, [Progress(walk, entity, epoch, at=now) for walk, entity in walks]
-        )
 
 
 def try_rows(both: Sessions, limit: int = ROWS) -> Trial:

@@ -66,11 +66,11 @@ def install(context: click.Context, name: str, as_json: bool) -> int:
     state = reach(plan, name, WriteStage.CAPTURE, "capture installed")
     if as_json:
         body = {"slice": name, "installed": True, "writes": state.write_stage.value}
-        body |= {"tried": tried.rows, "poison": len(tried.poison), "gap": tried.gap}
+        body |= {"tried": tried.rows, "poison": len(tried.poison), "gap": audited.gap}
         telling.as_json("capture_install", body | _json(audited))
         return Exit.YES
     _show(audited)
-    if tried.gap:
+    if audited.gap:
         telling.say("Capture had been away: everything has to be brought and verified again.")
     if tried.poison:
         telling.say(

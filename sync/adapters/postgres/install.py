@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 
 from sync.adapters.postgres import probe, script
@@ -13,8 +13,8 @@ from sync.adapters.postgres.script import Member
 from sync.adapters.postgres.snapshot import stamp
 from sync.adapters.postgres.statements import statements
 from sync.adapters.postgres.tables import Table, Tables
-from sync.core.values import Authority
-from sync.errors import Busy, Refused, SliceStopped
+from sync.core.values import Authority, Phase
+from sync.errors import Busy, Overtaken, Refused, SliceStopped
 
 # Behind a lock that we wait for, the application's statements queue: wait a tenth of a second, let them by.
 _BEGIN = "BEGIN; SET LOCAL lock_timeout = '100ms'"
@@ -122,11 +122,14 @@ def written_script(link: Link, tables: Tables, authority: Authority) -> str:
 # -- and away --------------------------------------------------------------------------------------
 
 
-def remove(link: Link, slice_name: str, *, everything: bool) -> list[str]:
+def remove(
+    link: Link, slice_name: str, *, everything: bool, only_while: Collection[Phase] | None = None
+) -> list[str]:
     """Drop triggers and functions; `everything`: all of the slice, and with the last one the schema."""
     if not link.one("SELECT to_regnamespace('sf') IS NOT NULL"):
         return []
     before = objects(link)
+    _unstamp(link, slice_name, only_while)
     _drop_triggers(link, slice_name)
     slowly = f"BEGIN; SET LOCAL statement_timeout = {int(_CLEARING * 1000)}"
     with link.patient(_CLEARING + 5), link.transaction(slowly):
@@ -137,6 +140,16 @@ def remove(link: Link, slice_name: str, *, everything: bool) -> list[str]:
             _drop_rest(link, slice_name)
     after = set(objects(link))
     return [each for each in before if each not in after]
+
+
+def _unstamp(link: Link, slice_name: str, only_while: Collection[Phase] | None) -> None:
+    """In one transaction with a look at the row: a flip that closes this side from now on finds no stamp."""
+    with link.transaction(_BEGIN):
+        asked = "SELECT phase FROM sf.authority WHERE slice = %s AND partition = '' FOR UPDATE"
+        phase = link.one(asked, (slice_name,))
+        if only_while is not None and phase is not None and phase not in only_while:
+            raise Overtaken(f"{link.where}: {slice_name} is {phase} here by now")
+        link.run("DELETE FROM sf.stamp WHERE slice = %s", (slice_name,))
 
 
 def _drop_triggers(link: Link, slice_name: str) -> None:

@@ -25,7 +25,7 @@ from sync.adapters.postgres.tables import Tables, find
 from sync.core.audit import Finding
 from sync.core.collations import Collations
 from sync.core.records import Mismatch, Progress, Rehearsed, Seen, TableShape, Writer
-from sync.core.values import Applied, Authority, Change, Held, Key, Mark, Side, SliceSpec
+from sync.core.values import Applied, Authority, Change, Held, Key, Mark, Phase, Side, SliceSpec
 
 
 class PostgresSession:
@@ -211,9 +211,11 @@ class PostgresSession:
         """Accept the tables and triggers as they are now."""
         install.restamp(self._link, self._tables(slice_name, anew=True))
 
-    def remove(self, slice_name: str, *, everything: bool) -> Sequence[str]:
+    def remove(
+        self, slice_name: str, *, everything: bool, only_while: Collection[Phase] | None = None
+    ) -> Sequence[str]:
         """Drop the triggers, or all of this slice's objects."""
-        return install.remove(self._link, slice_name, everything=everything)
+        return install.remove(self._link, slice_name, everything=everything, only_while=only_while)
 
     def objects(self) -> Sequence[str]:
         """Every object of ours in this database."""

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sync.adapters.sqlite import triggers
 from sync.adapters.sqlite.part import Part
 from sync.adapters.sqlite.schema import OF_A_SLICE, TABLES, literal, quoted
 from sync.core.values import Authority, Phase
-from sync.errors import PlanMismatch, Refused
+from sync.errors import Overtaken, PlanMismatch, Refused
 
 PATIENCE = 10.0  # seconds for the write lock: an install is rare and takes milliseconds once it has it
 
@@ -108,9 +108,12 @@ class Capture(Part):
         now = self.stamp(slice_name).now
         self.run("INSERT OR REPLACE INTO sf_stamp (slice, stamp) VALUES (?, ?)", (slice_name, now))
 
-    def remove(self, slice_name: str, *, everything: bool) -> Sequence[str]:
+    def remove(
+        self, slice_name: str, *, everything: bool, only_while: Collection[Phase] | None = None
+    ) -> Sequence[str]:
         """Triggers first, so that nothing refers to a table that goes."""
         with self.writing(PATIENCE):
+            self._see_that_it_is(slice_name, only_while)
             with self.errors:
                 gone = triggers.names(self.raw, slice_name)
             for name in gone:
@@ -121,6 +124,13 @@ class Capture(Part):
             if everything:
                 gone += self._remove_rows(slice_name, present)
             return gone
+
+    def _see_that_it_is(self, slice_name: str, only_while: Collection[Phase] | None) -> None:
+        if only_while is None or "sf_authority" not in self._present():
+            return
+        row = self.one("SELECT phase FROM sf_authority WHERE slice = ? AND \"partition\" = ''", (slice_name,))
+        if row is not None and row[0] not in only_while:
+            raise Overtaken(f"{self.path}: {slice_name} is {row[0]} here by now")
 
     def _present(self) -> list[str]:
         found = self.run("SELECT name FROM sqlite_master WHERE type = 'table'")
