@@ -87,7 +87,8 @@ class Work:
                 break
             todo = [each for each in todo if (each.entity, each.key) in problems]
             problems = self._refused(todo)
-        problems |= self._unsound([each for each in changes if (each.entity, each.key) not in problems])
+        # Who lacks a row that was refused is told for whom it waits: what is unsound by itself comes up next.
+        problems = problems or self._unsound(changes)
         self._link.raw(("ROLLBACK TO SAVEPOINT blame;" if problems else "") + "RELEASE SAVEPOINT blame")
         return problems
 
