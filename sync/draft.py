@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sync.core import rounds as core
+from sync.core.conflicts import Claims
 from sync.core.rounds import Aggregates, Mapped, Named
 from sync.core.values import Applied, Change, Held, Key, Mark, Rows, Side, SliceSpec
 from sync.errors import CannotApply
@@ -21,11 +22,33 @@ class Reading:
     nonce: str
     identity: str
     names: dict[Named, bool]
+    limit: int  # of marks
     found: dict[str, dict[Key, Rows]] = field(default_factory=dict)
     absent: list[Named] = field(default_factory=list)
     held: dict[Named, Held] = field(default_factory=dict)
     redriven: dict[Named, Held] = field(default_factory=dict)
     mapped: Mapped | None = None
+    claims: Claims = field(default_factory=Claims)
+    pulled: set[Named] = field(default_factory=set)  # keys asked for because they were in the way
+    problems: dict[Named, str] = field(default_factory=dict)  # of rows, found before anybody mapped them
+
+    def drop(self, name: Named) -> None:
+        """There is nothing of it, and never was over there: not in this round, not in quarantine."""
+        del self.names[name]
+        if name in self.held:
+            self.redriven[name] = self.held.pop(name)
+
+    @property
+    def known(self) -> set[Named]:
+        """Every key that was asked for, there or not."""
+        return {*self.names, *self.absent, *self.pulled}
+
+    def add(self, part: Reading) -> None:
+        """Keep what was mapped of a part of this reading."""
+        mapped = self.mapped = self.mapped or Mapped()
+        if part.mapped is not None:
+            mapped.rows.update(part.mapped.rows)
+            mapped.poison.update(part.mapped.poison)
 
 
 @dataclass(slots=True)
@@ -53,7 +76,7 @@ class Draft:
         mapped = self.reading.mapped = self.reading.mapped or core.map_rows(
             self.spec, self.source, self.reading.found
         )  # once: after a refusal we come here again, and a mapping may have changed what it was given
-        errors = dict(self.refused) | mapped.poison
+        errors = dict(self.refused) | mapped.poison | self.reading.problems
         errors |= self._moved_keys(mapped) | self._shared_keys(mapped)
         self._hold(errors)
         self._put(mapped)
@@ -79,11 +102,28 @@ class Draft:
 
     def _moved_keys(self, mapped: Mapped) -> dict[Named, str]:
         """A key's name on the other side is for ever (the id map is a bijection)."""
+        names = {name: each.key for name, each in self._applied.items()} | self._names_before(mapped)
         return {
-            name: f"its key on the other side would change from {_text(known.key)} to {_text(key)}"
+            name: f"its key on the other side would change from {_text(known)} to {_text(key)}"
             for name, (key, _) in mapped.rows.items()
-            if (known := self._applied.get(name)) is not None and known.key != key
+            if (known := names.get(name)) is not None and known != key
         }
+
+    def _names_before(self, mapped: Mapped) -> dict[Named, Key]:
+        """The follower's keys of rows that were brought from there, before it became the follower."""
+        fresh = core.by_entity(name for name in mapped.rows if name not in self._applied)
+        if not self._was_open:
+            return {}
+        return {
+            (entity, key): peer
+            for entity, keys in fresh.items()
+            for key, peer in self.authority.peers(self.spec.name, entity, keys).items()
+        }
+
+    @property
+    def _was_open(self) -> bool:
+        """Whether the follower has ever been the authority: else the authority has nothing from there."""
+        return self.tx.authority.epoch > 0
 
     def _shared_keys(self, mapped: Mapped) -> dict[Named, str]:
         """Two rows of the authority must not become one row of the follower."""
@@ -95,11 +135,19 @@ class Draft:
                 if first != name:
                     errors[name] = f"{core.spelled(first)} has the same key on the other side, {_text(key)}"
         for entity, keys in fresh.items():
-            for key, known in self.follower.applied(self.spec.name, entity, keys).items():
-                if not known.deleted and known.peer_key != keys[key][1]:
-                    taken = core.spelled((entity, known.peer_key))
-                    errors[keys[key]] = f"{taken} has the same key on the other side, {_text(key)}"
+            for key, taken in self._owners(entity, keys).items():
+                if taken is not None and taken != keys[key][1]:
+                    said = core.spelled((entity, taken))
+                    errors[keys[key]] = f"{said} has the same key on the other side, {_text(key)}"
         return errors
+
+    def _owners(self, entity: str, keys: Collection[Key]) -> dict[Key, Key | None]:
+        """To which rows of the authority these rows of the follower belong; None: to one that was deleted."""
+        name, before = self.spec.name, {}
+        if self._was_open:
+            before = {key: each.key for key, each in self.authority.applied_of(name, entity, keys).items()}
+        known = self.follower.applied(name, entity, keys)
+        return {**before, **{key: None if each.deleted else each.peer_key for key, each in known.items()}}
 
     def _hold(self, errors: dict[Named, str]) -> None:
         """Set aside the keys with errors, their aggregates, and what needs them by foreign key."""
@@ -112,10 +160,21 @@ class Draft:
         self.waiting |= {
             name for name, root in aggregates.roots.items() if root in held_roots or name in self.reading.held
         }
-        waits = self._held_by_reference()
+        waits = self._held_up(aggregates)
         self.waiting &= set(names) | set(errors)
         for each in aggregates.hold(sorted(self.waiting, key=repr), errors, waits):
             self.held.append(self._seen_before(each))
+
+    def _held_up(self, aggregates: Aggregates) -> dict[Named, Named]:
+        """Who needs one that waits, by foreign key or for a value that it keeps; with their aggregates."""
+        waits = self._held_by_reference()
+        while stuck := self.reading.claims.stuck({*self.waiting, *self.reading.held}):
+            first = {aggregates.roots.get(name, name): name for name in stuck}
+            whole = aggregates.with_all_of(stuck) - self.waiting
+            waits |= {name: stuck.get(name) or first[aggregates.roots.get(name, name)] for name in whole}
+            self.waiting |= whole
+            waits |= self._held_by_reference()
+        return waits
 
     def _held_by_reference(self) -> dict[Named, Named]:
         """Rows that refer to one that waits and has never been applied, found until there are no more."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sync.core.audit import Finding
+from sync.core.conflicts import Claim
 from sync.core.records import (
     Incarnation,
     Mismatch,
@@ -29,7 +30,7 @@ from sync.port_questions import Questions
 
 
 class Snapshot(Protocol):
-    """One moment of the authority, read only: everything asked for through it is of that moment."""
+    """One moment of the authority, read only. Keys that no row can have there are not there: no error."""
 
     stamp: Stamp
     incarnation: Incarnation
@@ -42,10 +43,6 @@ class Snapshot(Protocol):
         """Tells the outbox row `seq` from another of that number, given out after a restore; "" if gone."""
         ...
 
-    def pending_count(self, after_seq: int) -> int:
-        """How many marks are pending."""
-        ...
-
     def pending_among(self, table: str, keys: Collection[Key], after_seq: int) -> Mapping[Key, bool]:
         """The keys of these that have a pending mark; True when one of its marks says deleted."""
         ...
@@ -55,7 +52,11 @@ class Snapshot(Protocol):
         ...
 
     def existing(self, entity: str, keys: Collection[Key]) -> frozenset[Key]:
-        """Which of these keys exist."""
+        """Which of these keys exist; also of those that name no row (`Odd`)."""
+        ...
+
+    def left_alone(self, entity: str, keys: Collection[Key]) -> Mapping[Key, str]:
+        """Of these keys without a root row, those with a row in a further table: that table's name."""
         ...
 
     def keys_after(self, entity: str, after: Key | None, limit: int) -> Sequence[Key]:
@@ -85,8 +86,12 @@ class RoundTransaction(Protocol):
         """This side's rows, as they are now."""
         ...
 
-    def existing(self, entity: str, keys: Collection[Key]) -> frozenset[Key]:
-        """Which of these keys exist here."""
+    def claims(self, changes: Sequence[Change]) -> Sequence[Claim]:
+        """Which rows of this side have what these changes need, the changes' own rows among them.
+
+        Unique values that another row is to get, and references to rows that shall go. Values that have no
+        spelling here are left out.
+        """
         ...
 
     def apply(self, changes: Sequence[Change], settled: Settled) -> None:
@@ -144,10 +149,6 @@ class Session(Questions, Objects, Protocol):
         """The follower has committed what these marks asked for; `upto` is its acked_seq (for trimming)."""
         ...
 
-    def touch(self, slice_name: str, table: str, keys: Iterable[Key], *, deleted: bool = False) -> None:
-        """Put keys into this (open) side's outbox, as a writer would; Refused when the side is not open."""
-        ...
-
     def seen(self, slice_name: str) -> Seen:
         """The lease row as committed now."""
         ...
@@ -155,10 +156,6 @@ class Session(Questions, Objects, Protocol):
     # -- quarantine, walks, findings (kept on the follower, outside rounds too) --------------------
     def held(self, slice_name: str) -> Sequence[Held]:
         """Everything in quarantine."""
-        ...
-
-    def release(self, slice_name: str, keys: Iterable[tuple[str, Key]]) -> None:
-        """Let keys out of quarantine; call `touch` on the authority first."""
         ...
 
     def progress(self, slice_name: str) -> Sequence[Progress]:

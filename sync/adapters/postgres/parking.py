@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 
 import psycopg
 
@@ -28,6 +28,11 @@ _NOBODYS: dict[str, tuple[str, ...]] = {
     "timestamp": _MOMENT,
     "timestamptz": _MOMENT,
 }
+# The columns that a unique index over expressions reads; those of the others are known.
+_READ = """SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_index i
+JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refobjid = i.indrelid
+JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+WHERE i.indrelid = %s AND i.indisunique AND i.indexprs IS NOT NULL GROUP BY i.indexrelid"""
 _OF_THE_VALUE = ("22", "23", "P0")
 
 
@@ -36,7 +41,7 @@ def park(link: Link, table: Table, keys: Collection[Key]) -> None:
 
     What a table does not let go of stays where it is: such values cannot change places, but may move on.
     """
-    columns = _to_park(table)
+    columns = _to_park(table, [*table.uniques, *(row[0] for row in link.raw(_READ, (table.oid,)))])
     if not keys or not columns:
         return
     if not _moved(link, table, keys, [(each, _choices(each)[0]) for each in columns]):
@@ -58,10 +63,10 @@ def _moved(link: Link, table: Table, keys: Collection[Key], to: list[tuple[Colum
     return True
 
 
-def _to_park(table: Table) -> list[Column]:
+def _to_park(table: Table, uniques: Iterable[Sequence[str]]) -> list[Column]:
     """One mapped column of each unique index, none of the key; NULL is the best place to wait."""
     chosen: dict[str, Column] = {}
-    for names in table.uniques:
+    for names in uniques:
         mapped = [
             table.columns[name]
             for name in names

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache, partial
 
 from sync.adapters.postgres import kept, reading
 from sync.adapters.postgres.apply import Work
 from sync.adapters.postgres.authority import authority
 from sync.adapters.postgres.coding import array_of
+from sync.adapters.postgres.conflicts import claims
 from sync.adapters.postgres.link import BY_KEY, Link
 from sync.adapters.postgres.log import entries
 from sync.adapters.postgres.names import holder_name, literal
 from sync.adapters.postgres.tables import Tables
 from sync.core import keys as key_texts
+from sync.core.conflicts import Claim
 from sync.core.records import Seen, Settled
 from sync.core.values import Applied, Change, Held, Key, Rows
 from sync.errors import NotCaptured, Overtaken
@@ -96,22 +99,22 @@ class PostgresRound:
         """This side's rows, as they are now."""
         return reading.rows_of(self._link, self._tables, entity, keys)
 
-    def existing(self, entity: str, keys: Collection[Key]) -> frozenset[Key]:
-        """Which of these keys exist here."""
-        return reading.existing(self._link, self._tables.root(entity), keys)
+    def claims(self, changes: Sequence[Change]) -> Sequence[Claim]:
+        """Which rows have what these changes need."""
+        return claims(self._link, self._tables, changes)
 
     def apply(self, changes: Sequence[Change], settled: Settled) -> None:
         """Write the rows, what we remember of them, and what the round leaves."""
         version = (self._epoch, settled.round)
+        lines = cache(partial(entries, self._tables, changes if settled.log else ()))
         if changes:
             self._link.run("SET LOCAL session_replication_role = replica")
-            Work(self._link, self._tables, version).do(changes)
+            Work(self._link, self._tables, version, meanwhile=lines).do(changes)
             self._link.run("SET LOCAL session_replication_role = origin")
-        pos = self._append(changes, version) if settled.log else self._log_pos
+        pos = self._append(*lines(), version)
         self._settle(settled, pos)
 
-    def _append(self, changes: Sequence[Change], version: tuple[int, int]) -> int:
-        columns, count = entries(self._tables, changes)
+    def _append(self, columns: Sequence[str], count: int, version: tuple[int, int]) -> int:
         if count:
             self._link.run(
                 "INSERT INTO sf.log (slice, pos, epoch, round, entity, key, before, after)"

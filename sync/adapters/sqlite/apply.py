@@ -6,11 +6,11 @@ Prepared before the lock is taken: the file has one write lock, and the applicat
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sync.adapters.sqlite.parking import conflict, park
+from sync.adapters.sqlite.parking import park
 from sync.adapters.sqlite.part import Part
 from sync.adapters.sqlite.references import broken
 from sync.adapters.sqlite.snapshot import existing_keys
@@ -19,6 +19,7 @@ from sync.core.values import Change, Key
 from sync.errors import CannotApply
 
 Problems = dict[tuple[str, tuple[object, ...]], str]
+_ANEW = 20  # times that refused rows are tried again, as long as some of them pass
 DATA = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeEncodeError)
 
 
@@ -31,6 +32,18 @@ class Batch:
     names: tuple[str, ...]  # the columns written; none: delete
     keys: list[Key] = field(default_factory=list)
     values: list[Sequence[Any]] = field(default_factory=list)
+
+
+Refused = dict[int, tuple[Batch, dict[int, str]]]
+"""Batches by identity, with the places of the rows that the database refused, and its answers."""
+
+
+def _problems(refused: Iterable[tuple[Batch, Mapping[int, str]]]) -> Problems:
+    problems: Problems = {}
+    for batch, found in refused:
+        for at, why in found.items():
+            problems.setdefault((batch.entity, batch.keys[at]), why)
+    return problems
 
 
 class Work:
@@ -117,28 +130,38 @@ class Work:
         return table.update(batch.names), [*values, *key]
 
     def carefully(self) -> None:
-        """Row by row, unique values out of the way first (two rows may swap them); CannotApply says whose."""
+        """Row by row, unique values out of the way first (two rows may swap them); CannotApply says whose.
+
+        What is refused is tried again while others pass: the value that it waits for may be free by then.
+        """
         connection = self._part.raw
         for table, keys in self._touched().values():
             park(connection, table, keys)
-        problems: Problems = {}
-        for batch in self.batches:
-            there: Collection[Key] = existing_keys(self._part, batch.table, batch.keys) if batch.names else ()
-            for key, values in zip(batch.keys, batch.values, strict=True):
-                try:
-                    connection.execute(*self._statement(batch, values, key in there))
-                except DATA as error:
-                    problems.setdefault((batch.entity, key), self._why(batch, values, error))
-                    if not connection.in_transaction:  # a trigger said RAISE(ROLLBACK)
-                        raise CannotApply(problems) from error
-        if problems:
-            raise CannotApply(problems)
+        refused = self._one_by_one([(batch, range(len(batch.keys))) for batch in self.batches])
+        for _ in range(_ANEW):
+            again = self._one_by_one([(batch, list(found)) for batch, found in refused.values()])
+            passed = sum(len(found) for _, found in refused.values()) - sum(len(f) for _, f in again.values())
+            refused = again
+            if not passed:
+                break
+        if refused:
+            raise CannotApply(_problems(refused.values()))
         self._check_references()
 
-    def _why(self, batch: Batch, values: Sequence[Any], error: Exception) -> str:
-        says = f"{batch.table.spec.name}: {error}"
-        other = conflict(self._part.raw, batch.table, batch.names, values) if batch.names else None
-        return says if other is None else f"{says} (row {other} has it)"
+    def _one_by_one(self, todo: Iterable[tuple[Batch, Iterable[int]]]) -> Refused:
+        """Which rows of which batches are refused, and why."""
+        connection = self._part.raw
+        refused: Refused = {}
+        for batch, places in todo:
+            there: Collection[Key] = existing_keys(self._part, batch.table, batch.keys) if batch.names else ()
+            for at in places:
+                try:
+                    connection.execute(*self._statement(batch, batch.values[at], batch.keys[at] in there))
+                except DATA as error:
+                    refused.setdefault(id(batch), (batch, {}))[1][at] = f"{batch.table.spec.name}: {error}"
+                    if not connection.in_transaction:  # a trigger said RAISE(ROLLBACK)
+                        raise CannotApply(_problems(refused.values())) from error
+        return refused
 
     def _touched(self) -> Mapping[str, tuple[Table, list[Key]]]:
         found: dict[str, tuple[Table, list[Key]]] = {}

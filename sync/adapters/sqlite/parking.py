@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from typing import Any
 
 from sync.adapters.sqlite.codecs import affinity
@@ -19,12 +18,21 @@ def park(connection: sqlite3.Connection, table: Table, keys: Collection[Key]) ->
     """Give the rows of these keys unique values that nobody else has, wherever the table lets us."""
     where = " AND ".join(f"{quoted(name)} = ?" for name in table.spec.key)
     for name in sorted({name for unique in table.shape.uniques if (name := _parked_column(table, unique))}):
-        sql = f"UPDATE {table.name} SET {quoted(name)} = {_nobodys(table, name)} WHERE {where}"
+        statements = [
+            f"UPDATE {table.name} SET {quoted(name)} = {value} WHERE {where}"
+            for value in _nobodys(table, name)
+        ]
         for key in keys:
-            with suppress(
-                sqlite3.IntegrityError
-            ):  # a CHECK forbids it: this value cannot take part in a swap
-                connection.execute(sql, table.stored_key(key))
+            stored = table.stored_key(key)
+            any(_done(connection, each, stored) for each in statements)
+
+
+def _done(connection: sqlite3.Connection, sql: str, stored: Sequence[Any]) -> bool:
+    try:
+        connection.execute(sql, stored)
+    except sqlite3.IntegrityError:  # a CHECK forbids it: where all are forbidden the value stays where it is
+        return False
+    return True
 
 
 def _parked_column(table: Table, unique: Sequence[str]) -> str | None:
@@ -37,29 +45,18 @@ def _parked_column(table: Table, unique: Sequence[str]) -> str | None:
     return by_ease[0] if by_ease else None
 
 
-def _nobodys(table: Table, name: str) -> str:
+def _nobodys(table: Table, name: str) -> tuple[str, ...]:
+    """What nobody has, the likeliest to be allowed first."""
     column = next(each for each in table.shape.columns if each.name == name)
-    if column.nullable:
-        return "NULL"
     kind = affinity(column.type)
     if kind == "blob":
-        return "randomblob(16)"
-    return "'parked ' || hex(randomblob(12))" if kind == "text" else "-abs(random() / 2)"
-
-
-def conflict(
-    connection: sqlite3.Connection, table: Table, names: Sequence[str], values: Sequence[Any]
-) -> str | None:
-    """The key of another row that has one of these unique values, as text; None when there is none."""
-    given = dict(zip(names, values, strict=True))
-    mine = [given[name] for name in table.spec.key]
-    for unique in table.shape.uniques:
-        if not all(given.get(name) is not None for name in unique):
-            continue
-        same = " AND ".join(f"t.{quoted(name)} = ?" for name in unique)
-        itself = " AND ".join(f"t.{quoted(name)} = ?" for name in table.spec.key)
-        sql = f"SELECT {table.key_columns} FROM {table.name} AS t WHERE {same} AND NOT ({itself})"
-        row = connection.execute(sql, [*(given[name] for name in unique), *mine]).fetchone()
-        if row:
-            return "/".join(str(part) for part in table.key_of(row))
-    return None
+        values: tuple[str, ...] = ("randomblob(16)",)
+    elif kind == "text":
+        values = (
+            "'parked ' || hex(randomblob(12))",
+            "hex(randomblob(6))",
+            f"hex(randomblob(6)) || {quoted(name)}",
+        )
+    else:
+        values = ("-abs(random() / 2)", "abs(random() / 2)", "2147483647 - abs(random() % 1000000000)")
+    return ("NULL", *values) if column.nullable else values

@@ -7,10 +7,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from sync.adapters.sqlite.apply import Work
 from sync.adapters.sqlite.authority import AuthorityPart
+from sync.adapters.sqlite.conflicts import claims
 from sync.adapters.sqlite.findings import Findings
 from sync.adapters.sqlite.log import Log
-from sync.adapters.sqlite.snapshot import SqliteSnapshot, existing_keys, read_rows
+from sync.adapters.sqlite.snapshot import SqliteSnapshot, read_rows
 from sync.core import keys as key_texts
+from sync.core.conflicts import Claim
 from sync.core.records import Settled
 from sync.core.values import Applied, Change, Held, Key, Rows
 from sync.errors import CannotApply, Overtaken, SliceStopped
@@ -79,12 +81,10 @@ class SqliteRound:
         """This side's rows."""
         return read_rows(self._session, self._slice, entity, keys)
 
-    def existing(self, entity: str, keys: Collection[Key]) -> frozenset[Key]:
-        """Which of these keys exist here."""
-        if not keys:
-            return frozenset()
-        root = self._session.entity_tables(self._slice, self._session.spec(self._slice).entity(entity))[0]
-        return existing_keys(self._session, root, keys)
+    def claims(self, changes: Sequence[Change]) -> Sequence[Claim]:
+        """Which rows have what these changes need."""
+        with self._session.errors:
+            return claims(self._session, self._slice, changes)
 
     def apply(self, changes: Sequence[Change], settled: Settled) -> None:
         """Everything that can be computed, then the lock, then the writes."""
