@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from sync.core.fuse import Fuse, Limits, Verdict, judge
+from sync.core.fuse import Fuse, Limits, judge
 from sync.core.values import Side
 from sync.errors import Busy, DatabaseAway, NotCaptured, Overtaken, SyncError
 from sync.flip import mend_fences, top_up
@@ -17,15 +16,6 @@ from sync.verify import verify
 EVERY = 5.0  # seconds between looks at fuse and ids
 VERIFY_REST = 0.2  # share of the time that verify may take: it reads both databases all the time
 VERIFY_CHUNK = 500  # keys
-
-
-@dataclass(frozen=True, slots=True)
-class Cares:
-    """What is told: the fuse's word, and what a pass of verify found (None: nothing to say)."""
-
-    fuse: Verdict | None = None
-    differences: int = 0
-    sentence: str = ""
 
 
 class Care:

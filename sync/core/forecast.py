@@ -36,11 +36,6 @@ class Forecast:
     named: bool = True  # False: this engine does not say who wrote
 
     @property
-    def unowned(self) -> tuple[Refused, ...]:
-        """Writers that nobody has claimed."""
-        return tuple(each for each in self.refused if not each.owner)
-
-    @property
     def sentence(self) -> str:
         """One sentence, ready for the preflight."""
         if not self.named:

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from sync.core.values import Authority, Phase, Side
-from sync.errors import NotCaptured, PlanMismatch, Refused
+from sync.errors import NotCaptured, PlanMismatch
 from tests.contract.side_databases import (
     ACCOUNT,
     BANK,
@@ -215,26 +215,16 @@ def test_the_services_rows_are_marked_by_their_uuids(banks: Banks) -> None:
     ]
 
 
-# -- a touch is a mark like any other -------------------------------------------------------------------
+# -- what is asked of marks ------------------------------------------------------------------------------
 
 
-def test_a_touched_key_is_pending_with_what_was_said_of_it(started: Banks) -> None:
-    with closing(started.legacy.session()) as session:
-        session.touch(BANK, "accounts", [(1,), (2,)])
-        session.touch(BANK, "accounts", [(66,)], deleted=True)
-        with session.snapshot(BANK) as snapshot:
-            found = snapshot.pending_among("accounts", [(1,), (66,), (3,)], _seq(started))
+def test_a_key_is_pending_and_deleted_when_one_of_its_marks_says_so(started: Banks) -> None:
+    started.legacy.write("UPDATE accounts SET balance = 7 WHERE id = 1")
+    started.legacy.account(66)
+    started.legacy.write("DELETE FROM accounts WHERE id = 66")
+    with closing(started.legacy.session()) as session, session.snapshot(BANK) as snapshot:
+        found = snapshot.pending_among("accounts", [(1,), (66,), (3,)], _seq(started))
     assert found == {(1,): False, (66,): True}
-    assert after(started) == {
-        ("accounts", (1,), False),
-        ("accounts", (2,), False),
-        ("accounts", (66,), True),
-    }
-
-
-def test_a_side_that_is_not_open_takes_no_touch(started: Banks) -> None:
-    with closing(started.extracted.session()) as session, pytest.raises(Refused):
-        session.touch(BANK, "account", [(service_id(1),)])
 
 
 def _seq(banks: Banks) -> int:

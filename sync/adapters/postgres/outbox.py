@@ -1,15 +1,14 @@
-"""The dirty set from outside a round: acknowledge, touch, count, and who wrote."""
+"""The dirty set from outside a round: acknowledge, count, and who wrote."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sync.adapters.postgres.coding import array_of
 from sync.adapters.postgres.link import BY_KEY, Link
 from sync.adapters.postgres.names import ours
-from sync.adapters.postgres.tables import Table
 from sync.core.records import Writer
-from sync.core.values import Key, Mark
+from sync.core.values import Mark
 
 # Point deletes of exactly what was read: a range would take marks that committed since with a lower number.
 # The round's number commits with it: a database that lost its tail knows of fewer rounds than its follower.
@@ -42,20 +41,8 @@ def acknowledge(link: Link, slice_name: str, marks: Sequence[Mark], round_number
         link.run(_ACKNOWLEDGE, {"slice": slice_name, "seqs": seqs, "round": round_number, "upto": upto})
 
 
-def touch(link: Link, slice_name: str, table: Table, keys: Iterable[Key], *, deleted: bool) -> None:
-    """Pass the fence as a writer does, and mark the keys."""
-    spelled = array_of([table.mark_text(key) for key in keys])
-    with link.transaction():
-        link.run(f"SELECT sf.{ours('pass', slice_name)}()")
-        link.run(
-            "INSERT INTO sf.outbox (slice, tbl, pk, deleted, writer)"
-            " SELECT %s, %s, pk, %s, 'strangler' FROM unnest(%s::text[]) AS u(pk)",
-            (slice_name, table.spec.name, deleted, spelled),
-        )
-
-
 def writers(link: Link, slice_name: str) -> Sequence[Writer]:
-    """The busiest first; our own touches are nobody's."""
+    """The busiest first; our own sessions are nobody."""
     return [
         Writer(*row)
         for row in link.run(_WRITERS, {"slice": slice_name})

@@ -63,11 +63,6 @@ class PostgresSnapshot:
         """Acknowledged rows are gone here: a restore shows in the incarnation."""
         return ""
 
-    def pending_count(self, after_seq: int) -> int:
-        """How many marks are pending."""
-        asked = "SELECT count(*) FROM sf.outbox WHERE slice = %s AND seq > %s"
-        return int(self._link.one(asked, (self._slice, after_seq)))
-
     def pending_among(self, table: str, keys: Collection[Key], after_seq: int) -> Mapping[Key, bool]:
         """Those of the keys that are pending; True when a mark says deleted."""
         spelled = {self._tables.by_name[table].mark_text(key): key for key in keys}

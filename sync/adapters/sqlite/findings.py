@@ -57,11 +57,6 @@ class Findings(Part):
         """Let keys out."""
         self.many(_RELEASE, [(slice_name, entity, key_texts.text(key)) for entity, key in names])
 
-    def release(self, slice_name: str, keys: Iterable[tuple[str, Key]]) -> None:
-        """Let keys out, in a transaction of its own."""
-        with self.writing():
-            self.put_released(slice_name, keys)
-
     def progress(self, slice_name: str) -> Sequence[Progress]:
         """Where the walks stand."""
         found = self.run(

@@ -1,4 +1,4 @@
-"""The outbox on the authority: keys put in by hand, and acknowledged rows taken out now and then.
+"""The outbox on the authority: acknowledged rows taken out now and then.
 
 One writer holds the whole file, so acknowledgements live on the follower (`Seen.acked_seq`), and rows leave
 in few large deletes: a relay that deleted in each round made half of a monolith's transactions fail.
@@ -6,28 +6,25 @@ in few large deletes: a relay that deleted in each round made half of a monolith
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sync.adapters.sqlite.part import Part
 from sync.core.records import Writer
-from sync.core.values import Key, Mark, Phase, Side, SliceSpec
-from sync.errors import Busy, Refused
+from sync.core.values import Mark, Side, SliceSpec
+from sync.errors import Busy
 
 TRIM_ROWS = 20_000  # acknowledged rows that are let lie: 2 MB of disk
 TRIM_AFTER = 3600.0  # seconds after which fewer are taken out too
 TRIM_CHUNK = 5_000  # rows of one delete: about 3 ms under the lock
-TOUCH_CHUNK = 1_000  # keys of one insert
 _FIRST_BACK_OFF, _LONGEST_BACK_OFF = 0.05, 60.0  # seconds
 
-_TOUCH = "INSERT INTO sf_outbox (slice, tbl, pk, deleted, writer) VALUES (?, ?, ?, ?, 'strangler')"
 # Who wrote is 'unknown': SQLite knows neither roles nor clients.
 _ADD_WRITERS = """INSERT INTO sf_writers (slice, writer, tbl, rows, first, last)
     SELECT slice, coalesce(writer, 'unknown'), tbl, count(*), min(at), max(at) FROM sf_outbox
-    WHERE slice = ?1 AND seq <= ?2 AND writer IS NOT 'strangler' GROUP BY 1, 2, 3
+    WHERE slice = ?1 AND seq <= ?2 GROUP BY 1, 2, 3
     ON CONFLICT (slice, writer, tbl) DO UPDATE SET rows = rows + excluded.rows,
     first = min(first, excluded.first), last = max(last, excluded.last)"""
 _ANY = "SELECT EXISTS (SELECT 1 FROM sf_outbox WHERE slice = ? AND seq > ?)"
@@ -37,7 +34,7 @@ _WRITERS = """SELECT writer, tbl, sum(rows), min(first), max(last) FROM (
         SELECT writer, tbl, rows, first, last FROM sf_writers WHERE slice = ?1
         UNION ALL
         SELECT coalesce(writer, 'unknown'), tbl, count(*), min(at), max(at) FROM sf_outbox
-        WHERE slice = ?1 AND writer IS NOT 'strangler' GROUP BY 1, 2)
+        WHERE slice = ?1 GROUP BY 1, 2)
     GROUP BY writer, tbl ORDER BY writer, tbl"""
 
 
@@ -68,7 +65,7 @@ class Trim:
 
 
 class Outbox(Part):
-    """`acknowledge`, `touch`, and who wrote."""
+    """`acknowledge`, and who wrote."""
 
     def __init__(self, path: Path, side: Side, specs: Mapping[str, SliceSpec], holder: str) -> None:
         """Connect."""
@@ -114,25 +111,6 @@ class Outbox(Part):
             )
         return int(count)
 
-    def touch(self, slice_name: str, table: str, keys: Iterable[Key], *, deleted: bool = False) -> None:
-        """As a writer would, a thousand keys a transaction."""
-        spelled = iter([self._spelled(slice_name, table, key) for key in keys])
-        while chunk := list(itertools.islice(spelled, TOUCH_CHUNK)):
-            with self.writing():
-                row = self.one(
-                    "SELECT phase FROM sf_authority WHERE slice = ? AND \"partition\" = ''", (slice_name,)
-                )
-                if row is None or row[0] != Phase.OPEN:
-                    raise Refused(
-                        f"{self.path}: slice {slice_name} is not open on this side, so nothing can be put "
-                        "into its outbox: do it on the side that is the authority now"
-                    )
-                self.many(_TOUCH, [(slice_name, table, key, int(deleted)) for key in chunk])
-
-    def _spelled(self, slice_name: str, table: str, key: Key) -> str:
-        self.schema()
-        return self.table(slice_name, table).spelled(key)
-
     def has_pending(self, slice_name: str, after_seq: int) -> bool:
         """One look at the end of the outbox. What belongs to other slices is not looked through twice.
 
@@ -156,7 +134,7 @@ class Outbox(Part):
         return count, None if oldest is None else max(time.time() - oldest, 0.0)
 
     def writers(self, slice_name: str) -> Sequence[Writer]:
-        """Per table only: SQLite knows no role, so all are `unknown`. Our own touches are left out."""
+        """Per table only: SQLite knows no role, so all are `unknown`."""
         return [Writer(*row) for row in self.run(_WRITERS, (slice_name,))]
 
     def refused(self, slice_name: str) -> int | None:

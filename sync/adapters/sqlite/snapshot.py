@@ -52,12 +52,6 @@ class SqliteSnapshot:
         row = self._part.one("SELECT nonce FROM sf_outbox WHERE seq = ?", (seq,))
         return str(row[0]) if row else ""
 
-    def pending_count(self, after_seq: int) -> int:
-        """How many marks are pending."""
-        sql = "SELECT count(*) FROM sf_outbox WHERE seq > ? AND slice = ?"
-        count: int = self._part.one(sql, (after_seq, self._slice))[0]
-        return count
-
     def pending_among(self, table: str, keys: Collection[Key], after_seq: int) -> Mapping[Key, bool]:
         """Which of these keys are pending."""
         known = self._table(table)
