@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+from bench.sync.cost import Cost, Progress, cost_of
 from bench.sync.ground import Ground, forward, service_id
 from sync.backfill import backfill
 from sync.capture import install
@@ -30,16 +31,13 @@ def carrying(ground: Ground, rows: int) -> Iterator[Case]:
     with sessions(ground.pair, "bench") as both:
         install(both)
         lane = both.lane()
-        filled = _timed(lambda: backfill(lane, lambda *_: None, lambda _seconds: False))
-        yield _rate("backfill", ground, rows, filled, loop)
-        looked = _timed(lambda: verify(lane))
-        yield _rate("verify", ground, rows, looked, loop)
+        yield _rate("backfill", ground, rows, lambda told: _backfill(lane, told), loop)
+        yield _rate("verify", ground, rows, lambda told: verify(lane, lambda _, keys: told.add(keys)), loop)
         ground.run(Side.LEGACY, "UPDATE items SET amount = amount + 1")
-        relayed = _timed(lambda: _relay_all(lane))
-        yield _rate("relay", ground, rows, relayed, loop)
+        yield _rate("relay", ground, rows, lambda told: _relay(lane, told), loop)
 
 
-def _plain_loop(ground: Ground, rows: int) -> tuple[float, float]:
+def _plain_loop(ground: Ground, rows: int) -> Cost:
     """Read, map, upsert, commit: what a person would write who trusts that nothing ever happens."""
     columns = "id, legacy_id, account, amount, price_cents, note"
     mark = "?" if ground.engine == "sqlite" else "%s"
@@ -55,6 +53,7 @@ def _plain_loop(ground: Ground, rows: int) -> tuple[float, float]:
             closing(ground.connect(Side.EXTRACTED)) as target,
         ):
             after = 0
+            told = Progress(f"plain loop {ground.engine}", rows)
             while found := source.execute(read, (after,)).fetchall():
                 after = found[-1][0]
                 mapped = [_tuple(ground, each) for each in found]
@@ -62,8 +61,9 @@ def _plain_loop(ground: Ground, rows: int) -> tuple[float, float]:
                 cursor = target.cursor()
                 cursor.executemany(put, mapped)
                 target.execute("COMMIT")
+                told.add(len(found))
 
-    return _timed(work)
+    return cost_of(work)
 
 
 def _tuple(ground: Ground, found: Any) -> tuple[Any, ...]:
@@ -76,27 +76,36 @@ def _tuple(ground: Ground, found: Any) -> tuple[Any, ...]:
     return tuple(values)
 
 
-def _relay_all(lane: Lane) -> None:
-    while run_round(lane, Work()).marks:
-        pass
+def _backfill(lane: Lane, told: Progress) -> None:
+    before = 0
+
+    def tell(_entity: str, done: int, _total: int) -> None:
+        nonlocal before
+        told.add(done - before)
+        before = done
+
+    backfill(lane, tell, lambda _seconds: False)
 
 
-def _timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds of the clock and of our processor."""
-    wall, processor = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - wall, time.process_time() - processor
+def _relay(lane: Lane, told: Progress) -> None:
+    while marks := run_round(lane, Work()).marks:
+        told.add(marks)
 
 
-def _rate(name: str, ground: Ground, rows: int, took: tuple[float, float], loop: tuple[float, float]) -> Case:
-    return {
+def _rate(name: str, ground: Ground, rows: int, work: Callable[[Progress], object], loop: Cost) -> Case:
+    told = Progress(f"{name} {ground.engine}", rows)
+    took = cost_of(lambda: work(told), ground.server())
+    case: Case = {
         "name": f"{name} {ground.engine}",
         "rows": rows,
-        "rows_per_s": round(rows / took[0]),
-        "rows_per_cpu_s": round(rows / took[1]),
-        "plain_loop_rows_per_s": round(rows / loop[0]),
-        "ratio_to_plain_loop": round(loop[0] / took[0], 3),
+        "rows_per_s": round(rows / took.wall),
+        "rows_per_cpu_s": round(rows / took.own),
+        "plain_loop_rows_per_s": round(rows / loop.wall),
+        "ratio_to_plain_loop": round(loop.wall / took.wall, 3),
     }
+    if took.server is not None:
+        case["server_us_per_row"] = round(1e6 * took.server / rows, 1)
+    return case
 
 
 # -- lag -----------------------------------------------------------------------------------------------
@@ -165,11 +174,11 @@ def capture(ground: Ground, commits: int) -> Iterator[Case]:
         "single-row commits": lambda: _single(ground, commits),
         "one bulk update": lambda: ground.run(Side.LEGACY, "UPDATE items SET amount = amount + 1"),
     }
-    bare = {name: min(_timed(work)[0] for _ in range(3)) for name, work in ways.items()}
+    bare = {name: min(cost_of(work).wall for _ in range(3)) for name, work in ways.items()}
     with sessions(ground.pair, "bench") as both:
         install(both)
     for name, work in ways.items():
-        captured = min(_timed(work)[0] for _ in range(3))
+        captured = min(cost_of(work).wall for _ in range(3))
         yield {
             "name": f"capture {ground.engine}: {name}",
             "seconds_bare": round(bare[name], 4),

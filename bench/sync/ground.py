@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import make_url
 
+from bench.sync.cost import server_of
 from sync.bootstrap import open_database
 from sync.core.values import Entity, Rows, Side, SliceSpec, TableSpec
 from sync.ports import Pair
@@ -124,6 +125,13 @@ class Ground:
             connection.execute("PRAGMA synchronous = FULL")
             return connection
         return psycopg.connect(self.urls[side].replace("+psycopg", ""), autocommit=True)
+
+    def server(self) -> int | None:
+        """The server's first process; None where there is no server."""
+        if self.engine == "sqlite":
+            return None
+        with closing(self.connect(Side.EXTRACTED)) as connection:
+            return server_of(connection)
 
     def create(self, side: Side, statement: str) -> None:
         """DDL, as whoever owns the tables."""
