@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from sync.core import keys
 from sync.core.records import Mismatch
 from sync.core.rounds import Named
 from sync.core.values import Key
@@ -30,6 +31,8 @@ def repair(lane: Lane, chosen: Collection[Mismatch], *, remove_extras: bool = Fa
     A row that only the follower has is removed when `remove_extras` says so, for it may be the last copy.
     """
     extras = [each for each in chosen if each.kind == Kind.EXTRA.value]
+    nameless = [each for each in extras if keys.is_odd(each.key)]  # only who knows the row can mend it
+    extras = [each for each in extras if each not in nameless]
     others = [each for each in chosen if each.kind != Kind.EXTRA.value]
     left: list[Mismatch] = []
     for at in range(0, len(others), _AT_ONCE):
@@ -37,7 +40,7 @@ def repair(lane: Lane, chosen: Collection[Mismatch], *, remove_extras: bool = Fa
     if remove_extras and extras:
         names = [(each.entity, each.key) for each in extras]
         run_round(lane, Work(extras=names, gone=tuple(names)))
-    kept = () if remove_extras else tuple(extras)
+    kept = (*(() if remove_extras else extras), *_still_there(lane, nameless))
     return Repaired(len(chosen) - len(left) - len(kept), tuple(left), kept)
 
 
@@ -46,12 +49,25 @@ def redrive(lane: Lane, chosen: Collection[Named] = ()) -> RoundResult:
     return run_round(lane, Work(redrive=tuple(chosen)))
 
 
+def _still_there(lane: Lane, nameless: Collection[Mismatch]) -> list[Mismatch]:
+    """Those of the follower's rows without a name that nobody has mended yet; the others are forgotten."""
+    still: list[Mismatch] = []
+    for each in nameless:
+        with lane.follower.snapshot(lane.spec.name) as view:
+            there = view.existing(each.entity, [each.key])
+        if there:
+            still.append(each)
+        else:
+            lane.follower.keep_mismatches(lane.spec.name, (), [(each.entity, each.key)])
+    return still
+
+
 def _settle(lane: Lane, wrong: Collection[Mismatch]) -> list[Mismatch]:
-    keys = {(each.entity, _authority_key(lane, each)): each for each in wrong}
-    run_round(lane, Work(keys=list(keys)))
+    names = {(each.entity, _authority_key(lane, each)): each for each in wrong}
+    run_round(lane, Work(keys=list(names)))
     left: list[Mismatch] = []
     for entity in lane.spec.entities:
-        mine = {key: each.key for (name, key), each in keys.items() if name == entity.name}
+        mine = {key: each.key for (name, key), each in names.items() if name == entity.name}
         if mine:
             looked: Verified = compare(lane, entity, mine)
             left += looked.found

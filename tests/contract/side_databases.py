@@ -36,7 +36,7 @@ from tests.contract.bank import (
 )
 
 __all__ = [
-    "ACCOUNT", "BANK", "CLOSED", "OPEN", "SPEC", "TRANSFER", "Bank", "Banks", "PostgresApplication",
+    "ACCOUNT", "BANK", "CLOSED", "OPEN", "ROLES", "SPEC", "TRANSFER", "Bank", "Banks", "PostgresApplication",
     "SqliteApplication", "deletes", "legacy_id", "one_round", "open_banks", "other_key", "pending",
     "service_id", "translated_key", "upserts",
 ]  # fmt: skip
@@ -193,7 +193,7 @@ def _sqlite_bank(side: Side, path: Path) -> Bank:
 
 
 # bank_owner owns the tables and cannot log in; bank_app is the application; bank_sync is ours.
-_ROLES = """
+ROLES = """
 DO $$ BEGIN
     IF to_regrole('bank_owner') IS NULL THEN
         CREATE ROLE bank_owner NOLOGIN; CREATE ROLE bank_app LOGIN; CREATE ROLE bank_sync LOGIN;
@@ -215,7 +215,7 @@ def _postgres_bank(side: Side, url: str) -> Bank:
     from sync.adapters.postgres.database import database
 
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute((_ROLES + tables("postgres", side)).encode())
+        connection.execute((ROLES + tables("postgres", side)).encode())
 
     def as_role(role: str) -> str:
         return make_url(url).set(username=role).render_as_string(hide_password=False)
