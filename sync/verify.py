@@ -134,6 +134,8 @@ def _authority(
     moving = _in_quarantine(lane, entity)
     with lane.authority.snapshot(lane.spec.name) as view:
         rows = view.rows(entity.name, list(keys))
+        odd = [key for key in keys if spelled.is_odd(key)]
+        odd = [key for key in odd if view.existing(entity.name, [key])]
         for table in entity.tables(lane.source):
             moving |= view.pending_among(table.name, list(keys), acked).keys()
     mapped = core.map_rows(lane.spec, lane.source, {entity.name: rows})
@@ -145,6 +147,8 @@ def _authority(
         looks[key] = Look(
             theirs[1] if theirs else None, key in moving, mapped.poison.get((entity.name, key), "")
         )
+    root = entity.root(lane.source).name
+    looks |= {key: Look(None, key in moving, spelled.why_odd(key, root)) for key in odd}
     _name_the_absent(lane, entity, peers)
     return looks, peers
 
@@ -186,6 +190,11 @@ def _look_for_extras(lane: Lane, entity: Entity, theirs: Sequence[Key]) -> Verif
     names = {peer: key for key, peer in lane.follower.peers(lane.spec.name, entity.name, theirs).items()}
     unknown = set(theirs) - set(names.values())
     found = Verified()
+    root = entity.root(lane.source.other).name
+    for key in [each for each in unknown if spelled.is_odd(each)]:
+        unknown.remove(key)
+        why = spelled.why_odd(key, root)
+        found.found.append(Mismatch(entity.name, key, Kind.EXTRA.value, why, time.time()))
     if unknown:
         names.update(_mapped_back(lane, entity, list(unknown), found))
     with lane.authority.snapshot(lane.spec.name) as view:
