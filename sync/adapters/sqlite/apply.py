@@ -5,11 +5,11 @@ Prepared before the lock is taken: the file has one write lock, and the applicat
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sync.adapters.sqlite.blame import REFUSALS, of_the_row
 from sync.adapters.sqlite.parking import park
 from sync.adapters.sqlite.part import Part
 from sync.adapters.sqlite.references import broken
@@ -20,7 +20,6 @@ from sync.errors import CannotApply
 
 Problems = dict[tuple[str, tuple[object, ...]], str]
 _ANEW = 20  # times that refused rows are tried again, as long as some of them pass
-DATA = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeEncodeError)
 
 
 @dataclass(slots=True)
@@ -81,6 +80,7 @@ class Work:
         if change.rows is None:
             return [(table, (), table.stored_key(change.key)) for table in reversed(tables)]
         writes: list[tuple[Table, tuple[str, ...], Sequence[Any]]] = []
+        tables[0].stored_key(change.key)  # the row's own value may be stored, as another one
         for table in tables:
             row = change.rows.get(table.spec.name)
             if row is None:
@@ -98,7 +98,9 @@ class Work:
         try:
             for batch in self.batches:
                 self._all(batch)
-        except DATA:
+        except REFUSALS as error:
+            if not of_the_row(error):
+                raise
             return False
         self._check_references()
         return True
@@ -157,7 +159,9 @@ class Work:
             for at in places:
                 try:
                     connection.execute(*self._statement(batch, batch.values[at], batch.keys[at] in there))
-                except DATA as error:
+                except REFUSALS as error:
+                    if not of_the_row(error):
+                        raise
                     refused.setdefault(id(batch), (batch, {}))[1][at] = f"{batch.table.spec.name}: {error}"
                     if not connection.in_transaction:  # a trigger said RAISE(ROLLBACK)
                         raise CannotApply(_problems(refused.values())) from error

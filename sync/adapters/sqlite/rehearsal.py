@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from sync.adapters.sqlite.apply import DATA, Work
+from sync.adapters.sqlite.apply import Work
+from sync.adapters.sqlite.blame import DATA
 from sync.adapters.sqlite.rounds import Rounds
 from sync.core.records import Rehearsed
 from sync.core.rounds import Named
