@@ -92,11 +92,7 @@ def _in_the_way(
     part = dataclasses.replace(
         reading,
         names={name: reading.names[name] for name in names},
-        found={
-            entity: {key: rows[key] for key in keys if key in rows}
-            for entity, keys in by_entity(names).items()
-            if (rows := reading.found.get(entity))
-        },
+        found=reading.found_of(names),
         held={},
         redriven={},
         mapped=None,

@@ -43,6 +43,14 @@ class Reading:
         """Every key that was asked for, there or not."""
         return {*self.names, *self.absent, *self.pulled}
 
+    def found_of(self, names: Collection[Named]) -> dict[str, dict[Key, Rows]]:
+        """What was found of these keys."""
+        found: dict[str, dict[Key, Rows]] = {}
+        for entity, keys in core.by_entity(names).items():
+            rows = self.found.get(entity, {})
+            found[entity] = {key: rows[key] for key in keys if key in rows}
+        return found
+
     def add(self, part: Reading) -> None:
         """Keep what was mapped of a part of this reading."""
         mapped = self.mapped = self.mapped or Mapped()

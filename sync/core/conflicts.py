@@ -57,7 +57,7 @@ class Claims:
             for holder in holders:
                 behind.setdefault(holder, []).append(wanter)
         found: dict[Named, Named] = {}
-        todo = list(waiting)
+        todo = sorted(waiting, key=repr)  # the same words each time
         while todo:
             holder = todo.pop()
             fresh = [each for each in behind.get(holder, ()) if each not in waiting and each not in found]
