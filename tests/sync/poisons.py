@@ -18,7 +18,7 @@ from tests.contract.bank import legacy_id, service_id
 
 SLICE = "odd"
 _SAME = ("note", "code", "whole", "exact", "rate", "moment", "instant", "day", "raw", "doc", "flag")
-_PAIRS = ("short", "num", "small", "any", "word", "slot")
+_PAIRS = ("short", "num", "small", "any", "word", "slot", "made")
 _COLUMNS = ("id", "plan", *_SAME, *(f"{how}_{name}" for name in _PAIRS for how in ("loose", "tight")))
 _TABLES = """
 CREATE TABLE {thing} (id {key} PRIMARY KEY, plan TEXT, note TEXT, code VARCHAR(40) UNIQUE, whole BIGINT,
@@ -27,7 +27,7 @@ CREATE TABLE {thing} (id {key} PRIMARY KEY, plan TEXT, note TEXT, code VARCHAR(4
     loose_num NUMERIC, tight_num NUMERIC(5, 2) CHECK (abs(tight_num) < 1000), loose_small BIGINT,
     tight_small SMALLINT CHECK (tight_small < 32768), loose_any INTEGER,
     tight_any INTEGER NOT NULL CHECK (tight_any <> 13), loose_word TEXT, tight_word TEXT, loose_slot INTEGER,
-    tight_slot INTEGER{exclude});
+    tight_slot INTEGER, loose_made TEXT, tight_made TEXT CHECK ({made}){exclude});
 CREATE TABLE {remark} (thing_id {key} PRIMARY KEY, remark TEXT);
 CREATE TABLE {part} (id {key} PRIMARY KEY, thing_id {key}, label TEXT);
 CREATE TABLE {tag} (name TEXT PRIMARY KEY, worth INTEGER);
@@ -35,11 +35,12 @@ CREATE TABLE {tag} (name TEXT PRIMARY KEY, worth INTEGER);
 _TYPES: dict[str, dict[str, str]] = {
     "sqlite": {
         "float": "FLOAT", "moment": "DATETIME", "instant": "TIMESTAMPTZ", "raw": "BLOB", "doc": "JSON",
-        "uuid": "CHAR(32)", "exclude": "",
+        "uuid": "CHAR(32)", "exclude": "", "made": "json_extract(tight_made, '$.a') IS NOT 1",
     },
     "postgres": {
         "float": "DOUBLE PRECISION", "moment": "TIMESTAMP", "instant": "TIMESTAMPTZ", "raw": "BYTEA",
         "doc": "JSONB", "uuid": "UUID", "exclude": ", EXCLUDE (tight_slot WITH =)",
+        "made": "(tight_made::json ->> 'a') IS DISTINCT FROM '1'",
     },
 }  # fmt: skip
 _NAMES = {
@@ -241,6 +242,7 @@ class Poison:
     held: tuple[str, ...] = ("thing", "part")
     odd_key: str = ""
     bare: bool = False  # nothing but what is planted
+    born: str = ""  # the only engine that can hold it
 
     def concerns(self, authority: str, follower: str) -> bool:
         """Whether it is poison between these engines."""
@@ -257,6 +259,10 @@ def _to_sqlite(_authority: str, follower: str) -> bool:
 
 def _across(authority: str, follower: str) -> bool:
     return authority == "sqlite" and follower == "postgres"
+
+
+def _nowhere(_authority: str, _follower: str) -> bool:
+    return False
 
 
 def _from_sqlite(authority: str, _follower: str) -> bool:
@@ -287,13 +293,14 @@ def _mended(column: str, value: str = "NULL") -> str:
 
 STORED: dict[str, Poison] = {
     "text that is not UTF-8": _thing(
-        f"note = {_NO_TEXT}", on=_from_sqlite, cure=_mended("note"), says="not UTF-8"),
+        f"note = {_NO_TEXT}", born="sqlite", on=_from_sqlite, cure=_mended("note"), says="not UTF-8"),
     "such text in a unique column": _thing(
-        f"code = {_NO_TEXT} || {{id}}", on=_from_sqlite, cure=_mended("code"), says="not UTF-8"),
+        f"code = {_NO_TEXT} || {{id}}", born="sqlite", on=_from_sqlite, cure=_mended("code"),
+        says="not UTF-8"),
     "a NUL byte": _thing(
-        f"note = {_NUL_TEXT}", on=_across, cure=_mended("note"), says="NUL"),
+        f"note = {_NUL_TEXT}", born="sqlite", on=_across, cure=_mended("note"), says="NUL"),
     "a NUL byte in a unique column": _thing(
-        f"code = {_NUL_TEXT} || {{id}}", on=_across, cure=_mended("code"),
+        f"code = {_NUL_TEXT} || {{id}}", born="sqlite", on=_across, cure=_mended("code"),
         says="NUL"),
     "JSON that is nested too deep": _thing(
         f"doc = '{'[' * 2000 + ']' * 2000}'", cure=_mended("doc"), says="nested too deep"),
@@ -305,30 +312,38 @@ STORED: dict[str, Poison] = {
     "a trigger that refuses": _thing("loose_word = 'refused'", cure=_mended("loose_word"), says="refuses"),
     "a trigger with a code of its own": _thing(
         "loose_word = 'code'", cure=_mended("loose_word"), says="refuses"),
+    "a CHECK that fails itself": _thing(
+        "loose_made = 'no JSON'", cure=_mended("loose_made"), says="JSON|json"),
+    "a NaN": _thing("rate = 'NaN', exact = 'NaN'", born="postgres", on=_to_sqlite, cure=_mended("rate", "1, exact = 1"),
+        says="rate|exact"),
+    "days that Python does not know": _thing(
+        "moment = 'infinity', day = '20000-01-01', instant = '0044-03-15 BC'", born="postgres", on=_nowhere),
     "an exclusion": _thing("loose_slot = 1", cure=_mended("loose_slot"), on=_to_postgres, says="exclusion"),
     "a parent's key that is not UTF-8": Poison(
-        f"UPDATE {{part}} SET thing_id = {_NO_TEXT} WHERE id = {{key}}", on=_from_sqlite,
+        f"UPDATE {{part}} SET thing_id = {_NO_TEXT} WHERE id = {{key}}", born="sqlite", on=_from_sqlite,
         cure="UPDATE {part} SET thing_id = {key} WHERE id = {key}", held=("part",),
         says="thing_id.*not UTF-8"),
     "a parent's key that is a fraction": Poison(
-        "UPDATE {part} SET thing_id = 1.5 WHERE id = {key}", on=_from_sqlite,
+        "UPDATE {part} SET thing_id = 1.5 WHERE id = {key}", born="sqlite", on=_from_sqlite,
         cure="UPDATE {part} SET thing_id = {key} WHERE id = {key}", held=("part",)),
     "a detail without its root": Poison(
         "INSERT INTO {remark} VALUES ({key}, 'alone')", bare=True,
         cure="DELETE FROM {remark} WHERE thing_id = {key}", held=("thing",),
         says="remark.*none that we can see"),
     "a key that is not UTF-8": Poison(
-        f"INSERT INTO {{tag}} VALUES ({_NO_TEXT}, {{id}})", on=_from_sqlite, odd_key='["caf\\udce9"]',
+        f"INSERT INTO {{tag}} VALUES ({_NO_TEXT}, {{id}})", born="sqlite", on=_from_sqlite,
+        odd_key='["caf\\udce9"]',
         bare=True,
         cure="UPDATE {tag} SET name = 'café {id}' WHERE worth = {id}", held=("tag",),
         says="cannot be looked up"),
     "a key with a NUL byte": Poison(
-        f"INSERT INTO {{tag}} VALUES ({_NUL_TEXT}, {{id}})", on=_from_sqlite, odd_key='["a\\u0000b"]',
+        f"INSERT INTO {{tag}} VALUES ({_NUL_TEXT}, {{id}})", born="sqlite", on=_from_sqlite,
+        odd_key='["a\\u0000b"]',
         bare=True,
         cure="UPDATE {tag} SET name = 'a {id}' WHERE worth = {id}", held=("tag",),
         says="cannot be looked up"),
     "no key at all": Poison(
-        "INSERT INTO {tag} VALUES (NULL, {id})", on=_from_sqlite, odd_key="[null]",
+        "INSERT INTO {tag} VALUES (NULL, {id})", born="sqlite", on=_from_sqlite, odd_key="[null]",
         bare=True,
         cure="DELETE FROM {tag} WHERE worth = {id}", held=("tag",),
         says="cannot be looked up"),

@@ -15,9 +15,11 @@ from sync.capture import install
 from sync.core.values import Rows, SliceSpec
 from sync.ports import Pair
 from sync.relay import Sessions, sessions
+from sync.repair import repair
 from sync.rounds import Work, run_round
 from sync.verify import verify
 from tests.contract.side_databases import ACCOUNT, BANK, SPEC, TRANSFER, Banks, open_banks, service_id
+from tests.sync.drift import plant
 
 
 def _ready(
@@ -94,6 +96,47 @@ def test_what_is_left_of_a_deleted_entity_may_be_deleted_in_a_later_round(tmp_pa
         _settle(both, limit=1)
         assert verify(both.lane()).clean
         assert banks.extracted.read("SELECT id, balance FROM account") == [(_stored(5), 9)]
+
+
+def test_what_is_left_of_an_entity_that_came_and_went_may_be_touched_in_a_later_round(tmp_path: Path) -> None:
+    banks, pair = _ready(tmp_path)
+    with sessions(pair, "relay") as both, closing(banks.legacy.application.connect()) as application:
+        application.execute("PRAGMA foreign_keys = off")
+        application.execute("INSERT INTO accounts (id, email, balance) VALUES (7, '7@x', 9)")
+        application.execute("DELETE FROM accounts WHERE id = 7")
+        _settle(both)
+        application.execute("INSERT INTO account_details (account_id, note) VALUES (7, 'late')")
+        application.execute("DELETE FROM account_details WHERE account_id = 7")
+        banks.legacy.write("UPDATE accounts SET balance = 7 WHERE id = 2")
+        _settle(both)
+        assert _service(banks, "balance", 2) == 7
+        assert both.lane().follower.held(BANK) == [], "nothing is left of it"
+        application.execute("INSERT INTO account_details (account_id, note) VALUES (7, 'alone')")
+        _settle(both)
+        (held,) = both.lane().follower.held(BANK)
+        assert (held.key, "account_details" in held.error) == ((7,), True)
+        application.execute("DELETE FROM account_details WHERE account_id = 7")
+        _settle(both)
+        assert both.lane().follower.held(BANK) == [], "mended by itself"
+        assert verify(both.lane()).clean
+
+
+def test_a_row_of_the_follower_that_has_no_name_is_told_of_until_somebody_has_mended_it(
+    tmp_path: Path,
+) -> None:
+    banks, pair = _ready(tmp_path)
+    plant(banks.extracted, "INSERT INTO account (id, email, balance) VALUES (NULL, 'nobody', 1)",
+          "INSERT INTO account (id, email, balance) VALUES (CAST(x'ff' AS TEXT), 'no text', 1)")  # fmt: skip
+    with sessions(pair, "desk") as both:
+        lane = both.lane()
+        found = verify(lane).found
+        assert sorted((each.kind, str(each.key[0])) for each in found) == [
+            ("extra", '["\\udcff"]'), ("extra", "[null]")]  # fmt: skip
+        assert len(repair(lane, found, remove_extras=True).extras) == 2, "it is not ours to remove"
+        plant(banks.extracted, "DELETE FROM account WHERE email IN ('nobody', 'no text')")
+        repair(lane, lane.follower.mismatches(BANK))
+        assert lane.follower.mismatches(BANK) == []
+        assert verify(lane).clean
 
 
 def _stored(number: int) -> str:

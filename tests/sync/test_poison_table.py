@@ -124,12 +124,8 @@ def _concerned(world: World, source: Side) -> Iterator[tuple[int, str, Poison, b
         poisons.poisons().items(), FIRST if source is Side.LEGACY else 2 * FIRST
     ):
         concerns = _concerns(name, poison, here, there, source)
-        if not _unstorable(poison, here) and (concerns or name in poisons.STORED):
+        if poison.born in ("", here) and (concerns or name in poisons.STORED):
             yield number, name, poison, concerns
-
-
-def _unstorable(poison: Poison, here: str) -> bool:
-    return here == "postgres" and any(each in poison.plant for each in ("CAST(x'", "= 1.5", "VALUES (NULL"))
 
 
 def _concerns(name: str, poison: Poison, here: str, there: str, source: Side) -> bool:
