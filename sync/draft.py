@@ -144,10 +144,16 @@ class Draft:
                     errors[name] = f"{core.spelled(first)} has the same key on the other side, {_text(key)}"
         for entity, keys in fresh.items():
             for key, taken in self._owners(entity, keys).items():
-                if taken is not None and taken != keys[key][1]:
-                    said = core.spelled((entity, taken))
+                other = (entity, taken or ())
+                if taken is not None and other != keys[key] and not self._goes(other):
+                    self.reading.claims.same_name(keys[key], other)
+                    said = core.spelled(other)
                     errors[keys[key]] = f"{said} has the same key on the other side, {_text(key)}"
         return errors
+
+    def _goes(self, name: Named) -> bool:
+        """Whether it was deleted: another row may have its name on the other side."""
+        return self.reading.names.get(name, False) and name[1] not in self.reading.found.get(name[0], {})
 
     def _owners(self, entity: str, keys: Collection[Key]) -> dict[Key, Key | None]:
         """To which rows of the authority these rows of the follower belong; None: to one that was deleted."""
@@ -255,13 +261,11 @@ class Draft:
 
     def _take(self) -> None:
         """Delete what a delete mark was read for, where it is proven which row of the follower that is."""
-        gone = [
-            name
-            for name, deleted in self.reading.names.items()
-            if deleted and name not in self.waiting and name[1] not in self.reading.found.get(name[0], {})
-        ]
+        gone = [name for name in self.reading.names if self._goes(name) and name not in self.waiting]
+        put = {(each.entity, each.key) for each in self.changes}
         for entity, keys in core.by_entity(gone).items():
-            theirs = self._names_there(entity, keys)
+            named = self._names_there(entity, keys).items()
+            theirs = {peer: key for peer, key in named if (entity, key) not in put}  # else it has a new owner
             before = self.tx.rows(entity, list(theirs.values()))
             self.changes += [Change(entity, key, peer, None, before.get(key)) for peer, key in theirs.items()]
 

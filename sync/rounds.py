@@ -145,6 +145,8 @@ def _settle(
     while True:
         draft = Draft(lane.spec, lane.source, lane.authority, lane.follower, tx, reading, refused)
         draft.make(work.extras)
+        if may_grow and (outside := reading.claims.outside(reading.known)):
+            raise Wider(outside)
         settled = _settled(tx, reading, work, draft, number)
         try:
             tx.apply(draft.ordered(), settled)

@@ -46,6 +46,10 @@ class Claims:
             elif holder != wanter:
                 self.holders.setdefault(wanter, {})[holder] = each
 
+    def same_name(self, wanter: Named, holder: Named) -> None:
+        """Both are to be the same row of the follower; the holder has it."""
+        self.holders.setdefault(wanter, {})[holder] = Claim(wanter, holder, "", ())
+
     def outside(self, inside: Collection[Named]) -> set[Named]:
         """The holders that the round does not know yet."""
         return {holder for holders in self.holders.values() for holder in holders if holder not in inside}

@@ -227,6 +227,36 @@ def test_primary_keys_that_all_move_by_one_are_settled(world: World) -> None:
     assert emails(world.banks.extracted)[PEOPLE + 1] == f"{PEOPLE}@x"
 
 
+def _named_by_email(rows: Rows) -> Rows:
+    row = ACCOUNT.forward(rows)["account"]
+    assert row is not None
+    return {"account": {**row, "id": service_id(int(row["email"].split("@")[0]))}}
+
+
+@pytest.mark.parametrize("limit", [1, 5000])
+def test_a_row_takes_over_the_name_that_one_deleted_in_a_later_part_had_over_there(
+    world: World, limit: int
+) -> None:
+    spec = SliceSpec(BANK, (dataclasses.replace(ACCOUNT, forward=_named_by_email), TRANSFER))
+    with sessions(dataclasses.replace(actors.pair_of(world.banks), spec=spec), "relay") as both:
+        named = World(world.banks, both)
+        named.do(
+            "INSERT INTO accounts (id, email, balance) VALUES (40, '2@y', 7)",
+            "DELETE FROM accounts WHERE id = 2",
+            "UPDATE accounts SET email = '2@x' WHERE id = 40",
+        )
+        result = named.round(limit)
+        assert (result.put, result.taken, result.held) == (1, 0, ())
+        named.settle(limit)
+        assert not named.held()
+        key = service_id(2)
+        assert named.banks.extracted.read("SELECT balance FROM account WHERE id = ?", key) == [(7,)]
+        named.do("DELETE FROM accounts WHERE id = 40")
+        named.settle(limit)
+        assert named.banks.extracted.read("SELECT count(*) FROM account") == [(PEOPLE - 1,)]
+        assert not verify(both.lane()).found
+
+
 # -- what cannot be settled ------------------------------------------------------------------------------
 
 

@@ -43,6 +43,14 @@ def test_a_row_that_no_round_has_put_there_is_foreign_and_nobody_is_in_its_own_w
     assert found.foreign[n(3)].holder == f(12)
 
 
+def test_two_rows_that_are_to_be_one_over_there_stand_in_each_others_way() -> None:
+    found = claims()
+    found.same_name(n(1), n(2))
+    assert found.outside([n(1)]) == {n(2)}
+    assert found.stuck([n(2)]) == {n(1): n(2)}
+    assert found.rivals([change(1, email="v")], {n(2): {"account": {"email": "v"}}}) == {}
+
+
 @pytest.mark.parametrize(
     ("pairs", "waiting", "stuck"),
     {
