@@ -314,8 +314,8 @@ STORED: dict[str, Poison] = {
         "loose_word = 'code'", cure=_mended("loose_word"), says="refuses"),
     "a CHECK that fails itself": _thing(
         "loose_made = 'no JSON'", cure=_mended("loose_made"), says="JSON|json"),
-    "a NaN": _thing("rate = 'NaN', exact = 'NaN'", born="postgres", on=_to_sqlite, cure=_mended("rate", "1, exact = 1"),
-        says="rate|exact"),
+    "a NaN": _thing("rate = 'NaN', exact = 'NaN'", born="postgres", on=_to_sqlite,
+        cure=_mended("rate", "1, exact = 1"), says="rate|exact"),
     "days that Python does not know": _thing(
         "moment = 'infinity', day = '20000-01-01', instant = '0044-03-15 BC'", born="postgres", on=_nowhere),
     "an exclusion": _thing("loose_slot = 1", cure=_mended("loose_slot"), on=_to_postgres, says="exclusion"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,18 @@ import pytest
 from sync.core import rounds
 from sync.core.records import Stamp
 from sync.core.rounds import Aggregates
-from sync.core.values import Change, Entity, Key, Mark, Reference, Rows, Side, SliceSpec, TableSpec
+from sync.core.values import (
+    Change,
+    Entity,
+    Key,
+    Mark,
+    Reference,
+    Rows,
+    Side,
+    SliceSpec,
+    TableSpec,
+    Unreadable,
+)
 
 
 def _id(kind: str, number: int) -> uuid.UUID:
@@ -234,3 +246,73 @@ def test_a_stamp_is_whole_while_it_is_what_was_installed() -> None:
     assert Stamp("a", "a").whole
     assert not Stamp("b", "a").whole
     assert not Stamp("", "").whole
+
+
+class Speechless(Exception):
+    """An error that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("its total\n is negative"), "its total is negative"),
+        (ValueError(), "ValueError: "),
+        (KeyError("total"), "KeyError: 'total'"),
+        (SystemExit(3), "SystemExit: 3"),
+        (Speechless(), "Speechless: "),
+        (ValueError("half \ud800, NUL \0"), "half \\ud800, NUL \\x00"),
+    ],
+)
+def test_an_error_becomes_one_line_that_every_database_can_keep(error: BaseException, said: str) -> None:
+    assert rounds.sentence(error) == said
+
+
+def test_a_mapping_that_stumbles_over_what_cannot_be_read_is_told_of_with_the_column() -> None:
+    unread = Unreadable("caf\udce9", "text that is not UTF-8")
+    found = {"order": {(1,): {"order_notes": None, "orders": {"id": 1, "total": unread}}}}
+    poison = rounds.map_rows(SHOP, Side.LEGACY, found).poison
+    assert poison["order", (1,)].endswith(" (orders.total holds text that is not UTF-8)")
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (1.5, "lines.order_id: no order has this key: 1.5 cannot be part of a key"),
+        (Unreadable("\udcff", "text that is not UTF-8"), "no order has this key: text that is not UTF-8"),
+    ],
+)
+def test_a_row_that_refers_to_what_can_be_no_key_needs_nobody_and_is_told_of(value: Any, why: str) -> None:
+    rows = {"lines": {"id": 5, "order_id": value}}
+    problems: dict[rounds.Named, str] = {}
+    assert list(rounds.needed(SHOP, Side.LEGACY, {"line": {(5,): rows}}, problems)) == []
+    assert list(problems) == [("line", (5,))]
+    assert why in problems["line", (5,)]
+    assert list(rounds.needed(SHOP, Side.LEGACY, {"line": {(5,): rows}})) == []
+    assert rounds.owner_of(SHOP, Side.LEGACY, ("line", (5,)), rows) is None
+
+
+def test_what_cannot_be_compared_is_not_the_same() -> None:
+    def refuses(_expected: Rows, _found: Rows) -> bool:
+        raise LookupError
+
+    entity = dataclasses.replace(ORDER, same=refuses)
+    rows: Rows = {"orders": {"id": 1}}
+    assert not rounds.same(entity, rows, rows)
+    assert rounds.same(ORDER, rows, rows)
+
+
+def test_a_key_is_gone_when_the_last_mark_of_each_of_its_tables_says_so() -> None:
+    marks = [
+        _mark(1, "orders", 7),
+        _mark(2, "orders", 7, deleted=True),
+        _mark(3, "order_notes", 7, deleted=True),
+        _mark(4, "order_notes", 8, deleted=True),
+        _mark(5, "order_notes", 8),
+        _mark(6, "orders", 9, deleted=True),
+        _mark(7, "order_notes", 9),
+    ]
+    gone = {("order", (7,)): True, ("order", (8,)): False, ("order", (9,)): False}
+    assert rounds.left(SHOP, Side.LEGACY, marks) == gone

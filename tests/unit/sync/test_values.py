@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from sync.core.values import Rows, alike, equal
+from sync.core.values import Odd, Rows, alike, equal
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,15 @@ def test_values_are_compared_as_the_databases_hold_them(one: object, other: obje
     here: Rows = {"t": {"id": 7, "value": one}, "further": None}
     there: Rows = {"t": {"id": 7, "value": other}, "further": None}
     assert equal(here, there) is same
+
+
+def test_rows_of_other_tables_or_columns_differ_even_where_they_hold_a_nan() -> None:
+    nan: Rows = {"t": {"id": 7, "value": float("nan")}}
+    assert not equal(nan, {"t": {"id": 7}})
+    assert not equal(nan, {"t": None})
+    assert not equal({"t": None}, nan)
+    assert not equal(nan, {"u": {"id": 7, "value": float("nan")}})
+
+
+def test_a_key_that_names_nothing_is_shown_as_it_is_spelled() -> None:
+    assert str(Odd("[null]")) == "[null]"

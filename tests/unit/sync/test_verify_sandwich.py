@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from decimal import Decimal
 
 import pytest
 
@@ -49,6 +50,17 @@ def test_a_sandwich_proves_only_what_nothing_was_moving_in(
 def test_rows_that_the_mapping_refuses_are_equal_to_nothing() -> None:
     assert not is_equal(_look(None, unmapped="its total is negative"), There(None, None), operator.eq)
     assert kind_of(_look(None, unmapped="x"), There(OLD, AT)) is Kind.CHANGED
+
+
+def test_what_cannot_be_compared_is_proven_to_differ_by_how_it_reads() -> None:
+    def rows(number: str) -> dict[str, dict[str, object]]:
+        return {"t": {"id": 1, "v": Decimal(number)}}
+
+    there = There({"t": {"id": 1, "v": Decimal(1)}}, AT)
+    unlike = (_look(rows("sNaN")), _look(rows("sNaN1")))
+    alike = (_look(rows("sNaN")), _look(rows("sNaN")))
+    assert sandwich(alike[0], there, alike[1], AT, operator.eq) == (Answer.PROVEN, Kind.CHANGED)
+    assert sandwich(unlike[0], there, unlike[1], AT, operator.eq) == (Answer.UNSETTLED, None)
 
 
 def test_the_columns_that_differ_are_named_and_their_values_are_not() -> None:
