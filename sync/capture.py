@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from sync.core.audit import Finding
 from sync.core.collations import apart
+from sync.core.recent import THROUGH
 from sync.core.records import Progress
 from sync.core.values import Authority, Phase, Side
 from sync.errors import NotCaptured, Overtaken, PlanMismatch, Refused, SliceStopped
@@ -16,7 +17,7 @@ from sync.relay import Sessions
 
 # What an audit finds where capture was installed once and a migration has taken part of it away.
 CURED_BY_INSTALLING = frozenset({"trigger-missing", "stamp"})
-WALKS = ("backfill", "verify")
+WALKS = ("backfill", "verify", THROUGH)
 # Legacy is the authority of every slice that nobody has flipped yet.
 FIRST = {Side.LEGACY: Authority(1, Phase.OPEN), Side.EXTRACTED: Authority(0, Phase.CLOSED)}
 

@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from migration.errors import LedgerError
-from sync.core.authority import Place, Situation, place
-from sync.core.flip import Attempt, Decision, Goal
+from sync.core.authority import Direction, Place, Situation, place
+from sync.core.flip import Attempt, Decision, Goal, begin
 from sync.core.rounds import Named
 from sync.core.values import Side
-from sync.errors import Busy, DatabaseAway, Overtaken, Refused, SyncError
+from sync.errors import DatabaseAway, Overtaken, Refused, SyncError
 from sync.ids import BLOCK, give_blocks
 from sync.ids import top_up as top_up  # the relay's side of it: `sync.care`
-from sync.preflight import Preflight, pending, preflight
+from sync.lag import Lag, measure
+from sync.preflight import Preflight, preflight
 from sync.procedure import NEEDS_ABORT, Away, NotClosed, Patience, Procedure
+from sync.recent import bring_up
 from sync.relay import Sessions
-from sync.rounds import Work, run_round
 
-_CAUGHT_UP = 100  # changes: what is left for the pause
-_CATCH_UP = 10.0  # seconds that a flip may work off a backlog before anybody is told of it
+Tell = Callable[[str], None]
 
 
 class Announcer(Protocol):
@@ -98,8 +98,9 @@ def flip(
     dry_run: bool = False,
     unverified: bool = False,
     sleep: Callable[[float], None] = time.sleep,
+    tell: Tell = lambda _sentence: None,
 ) -> Flipped:
-    """Make `target` the authority. With `dry_run` only the preflight.
+    """Make `target` the authority. With `dry_run` only the preflight. `tell` takes what is said on the way.
 
     Refused with the cure when the preflight says so, or when F1 had to wait too long (nothing has changed
     then). `unverified`: a person takes the risk that no pass of verify is fresh.
@@ -109,16 +110,17 @@ def flip(
     """
     announcer = announcer or Nobody()
     step("flip.preflight")
-    if not dry_run:
-        _prepare(both, sleep)
-    checked = preflight(both, target, accepted, unverified=unverified)
+    one = Procedure(both, patience or Patience(), accepted, step, sleep=sleep)
+    lag = None if dry_run else _prepare(one, target, tell)
+    checked = preflight(both, target, accepted, unverified=unverified, lag=lag, tell=tell)
     attempt = checked.attempt
     if checked.blockers and not dry_run:
         raise Refused(f"{both.pair.spec.name}: {checked.sentence}")
     if dry_run or attempt is None:
         return _unchanged(both, target, checked)
-    one = Procedure(both, patience or Patience(), accepted, step, sleep=sleep)
+    tell(f"{both.pair.spec.name} to {target}: {checked.sentence}.")
     try:
+        _compare_recent(one, attempt)
         one.ping(attempt)
     except (NotClosed, DatabaseAway, Overtaken) as error:
         raise _nothing_changed(one, error) from error
@@ -184,6 +186,10 @@ def _flip(one: Procedure, attempt: Attempt) -> tuple[Decision, str]:
         return take_back(one, attempt, str(error)), str(error)
     except Away as error:
         raise Refused(f"{error}; {_half_done(one.name)}") from error
+    except (
+        SyncError
+    ) as error:  # a plan that does not fit any more, a refusal: nobody may be left without a side
+        return take_back(one, attempt, str(error)), str(error)
 
 
 def _nothing_changed(one: Procedure, error: SyncError) -> Refused:
@@ -251,19 +257,34 @@ def _unchanged(both: Sessions, target: Side, checked: Preflight) -> Flipped:
     return Flipped(here.authority is target, here.authority, here.epoch, checked.sentence, preflight=checked)
 
 
-def _prepare(both: Sessions, sleep: Callable[[float], None]) -> None:
+def _prepare(one: Procedure, target: Side, tell: Tell) -> Lag | None:
     """Mend fences that a crash left apart from their rows, and work off a small backlog."""
+    both = one.both
     try:
         mend_fences(both)
-        lane = both.lane()
-        end = time.monotonic() + _CATCH_UP
-        while pending(lane) > _CAUGHT_UP and time.monotonic() < end:
-            try:
-                run_round(lane, Work())
-            except (Overtaken, Busy):
-                sleep(0.02)
+        if not isinstance(begin(both.standing(), target), Attempt):
+            return None
+        return measure(
+            both.lane(),
+            settle=True,
+            patience=one.patience.lag,
+            busy=lambda: one.end_stopped(target),
+            tell=tell,
+            sleep=one.sleep,
+        )
     except SyncError:
         both.forget()  # the preflight says it in its own words
+    return None
+
+
+def _compare_recent(one: Procedure, attempt: Attempt) -> None:
+    """What has changed since the last pass of verify, while nobody has to wait for it."""
+    lane = one.both.lane(Direction(attempt.source, attempt.epoch, False))
+    found, one.compared = bring_up(lane)
+    if found:
+        raise Refused(
+            f"{one.name}: blocked by {len(found)} proven differences: `strangler repair {one.name} --all`"
+        )
 
 
 def mend_fences(both: Sessions) -> list[Side]:

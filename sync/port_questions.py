@@ -7,7 +7,8 @@ from typing import Protocol
 
 from sync.core.collations import Collations
 from sync.core.records import Rehearsed
-from sync.core.values import Change
+from sync.core.rounds import Named
+from sync.core.values import Applied, Change
 
 
 class Questions(Protocol):
@@ -32,4 +33,15 @@ class Questions(Protocol):
 
     def collations(self, slice_name: str) -> Collations:
         """How this side compares and sorts the text of mapped columns."""
+        ...
+
+    def changed_since(self, slice_name: str, number: int, lines: int) -> set[Named] | None:
+        """The keys (the service's) that rounds after `number` changed here, by the newest lines of the log.
+
+        None when `number` lies further back than that, or than the log. The newest round first: cheap.
+        """
+        ...
+
+    def applied_since(self, slice_name: str, number: int, most: int) -> Sequence[Applied] | None:
+        """What rounds after `number` applied here; None when it is more than `most`. Reads all of the map."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from sync.capture import audit
@@ -14,12 +14,12 @@ from sync.core.records import Progress
 from sync.core.rounds import Named
 from sync.core.values import Side
 from sync.errors import SyncError
+from sync.lag import Lag, measure
 from sync.life import life
 from sync.rehearsal import backwards, openings
 from sync.relay import Sessions
 from sync.rounds import Lane
 
-FEW = 1000  # changes: F2 drains and F3 compares so many within the pause
 _SPLITS = frozenset({"key-out", "key-in", "transaction-across"})
 _PER_ROUND = 0.03  # seconds, of a small round with its commit
 _RATE = 5000.0  # rows a second that a relay settles at least
@@ -60,9 +60,12 @@ def preflight(
     *,
     unverified: bool = False,
     now: float = 0.0,
+    lag: Lag | None = None,
+    tell: Callable[[str], None] = lambda _sentence: None,
 ) -> Preflight:
     """Look at both sides. `accepted`: quarantined keys that a person has excepted by name; `unverified`: a
-    person takes the risk that no pass of verify is fresh.
+    person takes the risk that no pass of verify is fresh. `lag`: if it has been measured already; `tell`
+    takes a sentence while it is waited for.
     """
     name, now = both.pair.spec.name, now or time.time()
     began = time.monotonic()
@@ -80,6 +83,10 @@ def preflight(
     try:
         writers = _forecast(both, lane, now)
         found = list(_look(both, lane, accepted, unverified, now))
+        if lag is None and not any(blocks for blocks, _ in found):
+            lag = measure(lane, tell=tell)
+        if lag is not None and not lag.small:
+            found.append((not lag.harmless, lag.sentence))
         waiting = pending(lane)
     except SyncError as error:
         found, waiting = [(True, str(error))], 0
@@ -118,15 +125,6 @@ def _look(both: Sessions, lane: Lane, accepted: Collection[Named], unverified: b
         yield True, became.sentence.replace("SLICE", lane.spec.name)
     yield from _held(lane, accepted)
     yield from _evidence(lane, unverified, now)
-    waiting = pending(lane)
-    if waiting > FEW:
-        yield (
-            True,
-            (
-                f"{waiting:,} pending changes (at most {FEW:,}): the follower is catching up; does "
-                "`strangler run sync` run?"
-            ),
-        )
     yield from openings(both)
     yield from backwards(lane)
 

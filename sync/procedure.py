@@ -17,7 +17,9 @@ from sync.core.rounds import Named
 from sync.core.values import Side
 from sync.errors import Busy, DatabaseAway, Overtaken, SliceStopped, SyncError
 from sync.ids import give_blocks
-from sync.preflight import FEW, acked
+from sync.lag import FEW, PATIENCE
+from sync.preflight import acked
+from sync.recent import due, unfilled
 from sync.relay import Sessions
 from sync.rounds import Lane, Work, run_round
 from sync.verify import compare
@@ -59,6 +61,7 @@ class Patience:
 
     close: float = 1.0  # F1, for writers under way: fifteen of 50 ms each took 11 to 52 ms (measured)
     drain: float = 5.0  # from F1 to F5; then the flip is aborted
+    lag: float = PATIENCE  # before it begins, for a follower that catches up
     away: float = 20.0  # for a database that does not answer, or is locked, while a flip is half done
 
 
@@ -163,7 +166,7 @@ class Procedure:
                     raise NotClosed(
                         f"{self.name}: the {attempt.target} side takes no writes: {error}"
                     ) from error
-                self._end_stopped(attempt.target)
+                self.end_stopped(attempt.target)
 
     def _swap(self, decision: Decision) -> bool:
         swap, step = decision.swap, decision.step
@@ -180,13 +183,13 @@ class Procedure:
             if step is Step.CLOSE:
                 self.closed_at = None
                 raise NotClosed(f"{self.name}: {error}") from error
-            self._end_stopped(swap.side)
+            self.end_stopped(swap.side)
             raise
         if done:
             self.step(f"flip.{_PAST[step]}")
         return done
 
-    def _end_stopped(self, side: Side) -> None:
+    def end_stopped(self, side: Side) -> None:
         """Somebody holds the lease row: who does so for a second was stopped (SIGSTOP, a lost machine)."""
         self.both.pair.on(side).terminate(self.name, self.both.holder, STALE)
         self.sleep(_LOOK)
@@ -245,7 +248,7 @@ class Procedure:
             self.sleep(_LOOK)
             return False
         except Busy:
-            self._end_stopped(lane.source.other)
+            self.end_stopped(lane.source.other)
             return False
         self.rounds += 1
         return True
@@ -269,8 +272,14 @@ class Procedure:
         self.step("flip.verify")
         if len(changed) > FEW:
             raise GaveUp(f"{self.name}: more than {FEW:,} changes were pending; flip when it has caught up")
-        for entity, keys in core.by_entity(changed).items():
-            found = compare(lane, lane.spec.entity(entity), dict.fromkeys(keys))
+        unseen = due(lane, changed, bounded=self.goal is Goal.FLIP)
+        if unseen is None:
+            raise GaveUp(
+                f"{self.name}: more than {FEW:,} keys have changed since they were compared; flip when fewer "
+                f"are written, or first: strangler verify {self.name}"
+            )
+        for entity, keys in unseen.items():
+            found = compare(lane, lane.spec.entity(entity), keys)
             self.compared += found.keys
             if not found.clean:
                 raise GaveUp(f"{self.name}: {_differences(found.found, found.unsettled)}")
@@ -278,16 +287,9 @@ class Procedure:
 
     def _check_filled(self, lane: Lane) -> None:
         """Again, now that nobody writes: capture may have been away since the preflight."""
-        walks = {each.entity: each for each in lane.follower.progress(self.name) if each.walk == "backfill"}
-        bare = [
-            each.name
-            for each in lane.spec.entities
-            if each.name not in walks or not walks[each.name].finished
-        ]
+        bare = unfilled(lane)
         if bare:
-            raise GaveUp(
-                f"{self.name}: {bare[0]} is not backfilled any more: `strangler backfill {self.name}`"
-            )
+            raise GaveUp(f"{self.name}: {bare} is not backfilled any more: `strangler backfill {self.name}`")
 
 
 def _differences(found: Collection[object], unsettled: Collection[object]) -> str:

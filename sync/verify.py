@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sync.core import keys as spelled
 from sync.core import rounds as core
 from sync.core.authority import may_round
+from sync.core.recent import THROUGH
 from sync.core.records import Mismatch, Progress
 from sync.core.rounds import Named
 from sync.core.values import Entity, Key
@@ -43,6 +44,7 @@ class Verified:
 def verify(lane: Lane, tell: Tell = lambda _entity, _keys: None, *, chunk: int = CHUNK) -> Verified:
     """One pass over every key of both sides; progress and proven differences are kept on the follower."""
     verified = Verified()
+    began = lane.follower.seen(lane.spec.name).round
     for entity in lane.spec.entities:
         whole = True
         for keys in _walk(lane.authority, lane, entity, chunk):
@@ -55,7 +57,7 @@ def verify(lane: Lane, tell: Tell = lambda _entity, _keys: None, *, chunk: int =
         for theirs in _walk(lane.follower, lane, entity, chunk):
             _keep(lane, verified, _look_for_extras(lane, entity, theirs))
         if whole:
-            _passed(lane, entity)
+            _passed(lane, entity, began)
     return verified
 
 
@@ -250,11 +252,12 @@ def _walked(lane: Lane, entity: Entity, key: Key, count: int) -> None:
     lane.follower.keep_progress(lane.spec.name, [kept])
 
 
-def _passed(lane: Lane, entity: Entity) -> None:
-    """Only a pass without a gap moves `verified_through`."""
-    kept = _progress(lane, entity)
+def _passed(lane: Lane, entity: Entity, began: int) -> None:
+    """Only a pass without a gap moves `verified_through`: the round after which it `began`."""
+    kept, name = _progress(lane, entity), entity.name
     fresh = dataclasses.replace(kept, after="", done=0, finished=True, at=time.time(), passes=kept.passes + 1)
-    lane.follower.keep_progress(lane.spec.name, [fresh])
+    through = Progress(THROUGH, name, lane.epoch, done=began, finished=True, at=fresh.at)
+    lane.follower.keep_progress(lane.spec.name, [fresh, through])
 
 
 def _progress(lane: Lane, entity: Entity) -> Progress:

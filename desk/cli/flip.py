@@ -91,7 +91,7 @@ def _dry_run(wish: _Wish, as_json: bool) -> int:
 
     with opened(wish.plan, wish.name) as both:
         excepted = _accepted(both, wish.accepted)
-        checked = preflight(both, Side(wish.to), excepted, unverified=wish.unverified)
+        checked = preflight(both, Side(wish.to), excepted, unverified=wish.unverified, tell=telling.say)
     return _tell_preflight(wish.name, checked, as_json)
 
 
@@ -99,16 +99,14 @@ def _flip(wish: _Wish, as_json: bool) -> int:
     from desk.slices import opened
     from sync.core.values import Side
     from sync.flip import flip as run
-    from sync.preflight import preflight
 
     target = Side(wish.to)
     with opened(wish.plan, wish.name) as both:
         excepted = _accepted(both, wish.accepted)
-        checked = preflight(both, target, excepted, unverified=wish.unverified)
-        if not checked.blockers:  # else the flip itself tells, once it has tried to catch up
-            telling.say(f"{wish.name} to {target}: {checked.sentence}.")
         with _announcer(wish.plan, wish.name, wish.reason) as announcer:
-            done = run(both, target, announcer, accepted=excepted, unverified=wish.unverified)
+            done = run(
+                both, target, announcer, accepted=excepted, unverified=wish.unverified, tell=telling.say
+            )
     return _tell(wish.name, done, target, as_json)
 
 

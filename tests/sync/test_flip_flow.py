@@ -290,10 +290,11 @@ def test_a_difference_found_after_the_close_takes_the_flip_back(banks: Banks, bo
     ledger = Ledger()
 
     def spoil(step: str) -> None:
+        if step == "flip.announce":
+            pay(banks.legacy, 1, 70)
         if step == "flip.verify":
             write_past_the_fence(banks.extracted, 1, 1)
 
-    pay(banks.legacy, 1, 70)
     done = flip(both, Side.EXTRACTED, ledger, step=spoil)
     assert not done.moved
     assert done.sentence.startswith("given up, legacy is open again (epoch 3): bank: 1 of the keys")

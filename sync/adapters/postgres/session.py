@@ -24,8 +24,14 @@ from sync.adapters.postgres.snapshot import PostgresSnapshot
 from sync.adapters.postgres.tables import Tables, find
 from sync.core.audit import Finding
 from sync.core.collations import Collations
+from sync.core.recent import applied_rows, changed
 from sync.core.records import Mismatch, Progress, Rehearsed, Seen, TableShape, Writer
+from sync.core.rounds import Named
 from sync.core.values import Applied, Authority, Change, Held, Key, Mark, Phase, Side, SliceSpec
+
+_NEWEST = "SELECT pos, round, entity, key FROM sf.log WHERE slice = %s ORDER BY pos DESC LIMIT %s"
+_APPLIED_SINCE = """SELECT entity, key, peer_key, epoch, round, deleted FROM sf.applied
+WHERE slice = %s AND round > %s LIMIT %s"""
 
 
 class PostgresSession:
@@ -88,10 +94,6 @@ class PostgresSession:
         """Delete the marks by their numbers, and note the round here."""
         outbox.acknowledge(self._link, slice_name, marks, round_number, upto)
 
-    def touch(self, slice_name: str, table: str, keys: Iterable[Key], *, deleted: bool = False) -> None:
-        """Mark keys as a writer would."""
-        outbox.touch(self._link, slice_name, self._tables(slice_name).by_name[table], keys, deleted=deleted)
-
     def seen(self, slice_name: str) -> Seen:
         """The lease row as committed now."""
         return rounds.seen(self._link, slice_name)
@@ -101,11 +103,6 @@ class PostgresSession:
     def held(self, slice_name: str) -> Sequence[Held]:
         """Everything in quarantine."""
         return kept.held(self._link, slice_name)
-
-    def release(self, slice_name: str, keys: Iterable[tuple[str, Key]]) -> None:
-        """Let keys out of quarantine."""
-        with self._link.transaction():
-            kept.release(self._link, slice_name, keys)
 
     def progress(self, slice_name: str) -> Sequence[Progress]:
         """Where backfill and verify stand."""
@@ -196,6 +193,15 @@ class PostgresSession:
     def collations(self, slice_name: str) -> Collations:
         """How this database compares text."""
         return collations.collations(self._link, self._tables(slice_name))
+
+    def changed_since(self, slice_name: str, number: int, lines: int) -> set[Named] | None:
+        """The service's keys that rounds after `number` changed here."""
+        return changed(self._link.run(_NEWEST, (slice_name, lines)), number)
+
+    def applied_since(self, slice_name: str, number: int, most: int) -> Sequence[Applied] | None:
+        """What rounds after `number` applied here."""
+        rows = self._link.run(_APPLIED_SINCE, (slice_name, number, most + 1))
+        return applied_rows(rows) if len(rows) <= most else None
 
     # -- our objects -------------------------------------------------------------------------------
 

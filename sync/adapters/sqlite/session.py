@@ -14,7 +14,14 @@ from sync.adapters.sqlite.schema import quoted
 from sync.adapters.sqlite.shapes import read_shape, unique_indexes
 from sync.core.audit import Finding
 from sync.core.collations import Collations
+from sync.core.recent import applied_rows, changed
 from sync.core.records import TableShape
+from sync.core.rounds import Named
+from sync.core.values import Applied
+
+_NEWEST = "SELECT pos, round, entity, key FROM sf_log WHERE slice = ? ORDER BY pos DESC LIMIT ?"
+_APPLIED_SINCE = """SELECT entity, key, peer_key, epoch, round, deleted FROM sf_applied
+    WHERE slice = ? AND round > ? LIMIT ?"""
 
 
 class SqliteSession(Ids, Outbox, Rehearsal):
@@ -50,6 +57,15 @@ class SqliteSession(Ids, Outbox, Rehearsal):
                     elif any(how != "BINARY" and name in table.columns for name, how in columns):
                         blind[entity] = where
         return Collations("", blind, computed)
+
+    def changed_since(self, slice_name: str, number: int, lines: int) -> set[Named] | None:
+        """The service's keys that rounds after `number` changed here."""
+        return changed(self.run(_NEWEST, (slice_name, lines)), number)
+
+    def applied_since(self, slice_name: str, number: int, most: int) -> Sequence[Applied] | None:
+        """What rounds after `number` applied here."""
+        rows = self.run(_APPLIED_SINCE, (slice_name, number, most + 1))
+        return applied_rows(rows) if len(rows) <= most else None
 
     def count(self, table: str) -> int:
         """How many rows."""
