@@ -61,7 +61,8 @@ chaos: services ## Kill processes and servers under load (KILLS=1000 on each eng
 	MATRIX=all $(PYTEST) -q -m services tests/sync/test_crash_matrix.py
 	E2E_FLIPS=20 $(PYTEST) -q -o faulthandler_timeout=14400 -m services tests/e2e/test_writes_move.py
 	FULL=1 $(PYTEST) -q -o faulthandler_timeout=14400 tests/sync/test_planted_drift.py tests/sync/test_no_false_alarms.py \
-	  tests/sync/test_backfill_killed.py tests/sync/test_flip_under_writers.py tests/sync/test_unnoticed.py
+	  tests/sync/test_backfill_killed.py tests/sync/test_flip_under_writers.py tests/sync/test_unnoticed.py \
+	  tests/sync/test_conflicts_in_bulk.py
 
 bench-sync: services ## What keeping two databases in step costs, into bench/results (QUICK=1: some minutes)
 	$(BIN)/python -m bench.sync $(if $(QUICK),--quick)

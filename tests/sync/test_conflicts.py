@@ -3,103 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import uuid
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sync import rounds
-from sync.backfill import backfill
 from sync.conflicts import judge
 from sync.core import conflicts
 from sync.core.rounds import Named
-from sync.core.values import Held, Rows, SliceSpec
-from sync.relay import Sessions, sessions
+from sync.core.values import Rows, SliceSpec
+from sync.relay import sessions
 from sync.repair import redrive, repair
-from sync.rounds import RoundResult, Work, run_round
 from sync.verify import verify
-from tests.contract.side_databases import ACCOUNT, BANK, TRANSFER, Bank, Banks, open_banks, service_id
+from tests.contract.side_databases import ACCOUNT, BANK, TRANSFER, Banks, open_banks, service_id
 from tests.sync import actors
-from tests.sync.crew import capture, sized
-from tests.sync.nursery import At, spawn
-
-PEOPLE = 12
-
-
-class World:
-    """Twelve accounts on both sides; rounds take one mark each, unless told otherwise."""
-
-    def __init__(self, banks: Banks, both: Sessions) -> None:
-        """Capture is installed, nothing is pending."""
-        self.banks, self.both = banks, both
-
-    def do(self, *statements: str) -> None:
-        """As the application, in one transaction."""
-        with closing(self.banks.legacy.application.connect()) as application:
-            application.execute("BEGIN")
-            for each in statements:
-                application.execute(each)
-            application.execute("COMMIT")
-
-    def rename(self, emails: dict[int, int]) -> None:
-        """Give accounts the emails of others, by way of names that nobody has."""
-        self.do(
-            *(f"UPDATE accounts SET email = 'away {who}@x' WHERE id = {who}" for who in emails),
-            *(f"UPDATE accounts SET email = '{whose}@x' WHERE id = {who}" for who, whose in emails.items()),
-        )
-
-    def round(self, limit: int = 1) -> RoundResult:
-        return run_round(self.both.lane(), Work(limit=limit))
-
-    def settle(self, limit: int = 5000) -> list[RoundResult]:
-        results = [self.round(limit)]
-        while results[-1].marks:
-            results.append(self.round(limit))
-        return results
-
-    def held(self) -> dict[int, Held]:
-        found = {each.key[0]: each for each in self.both.lane().follower.held(BANK)}
-        return {key: each for key, each in found.items() if isinstance(key, int)}
-
-    def check(self) -> None:
-        """Both sides have the same, nothing waits."""
-        assert not self.held()
-        assert emails(self.banks.extracted) == emails(self.banks.legacy)
-        assert verify(self.both.lane()).clean
-
-
-def emails(bank: Bank) -> dict[int, str]:
-    """Who has which, by legacy's numbers."""
-    return {_number(key): email for key, email in bank.read(f"SELECT id, email FROM {_table(bank)}")}
-
-
-def _table(bank: Bank) -> str:
-    return "accounts" if bank.side == "legacy" else "account"
-
-
-def _number(key: Any) -> int:
-    return key if isinstance(key, int) else uuid.UUID(str(key)).int & 0xFFFFFFFF
-
-
-def _filled(banks: Banks, people: int) -> None:
-    series = {
-        "sqlite": f"WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {people}) ",
-        "postgres": f"WITH s(n) AS (SELECT generate_series(1, {people})) ",
-    }[banks.legacy.engine]
-    banks.legacy.write(f"{series} INSERT INTO accounts (id, email, balance) SELECT n, n || '@x', n FROM s")
-
-
-def _ready(banks: Banks, both: Sessions, people: int = PEOPLE) -> World:
-    _filled(banks, people)
-    capture(banks)
-    actors.fill(banks)
-    world = World(banks, both)
-    world.settle()
-    return world
+from tests.sync.conflict_world import PEOPLE, World, emails, ready, ring
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
@@ -111,7 +31,7 @@ def banks(request: pytest.FixtureRequest, tmp_path: Path) -> Banks:
 @pytest.fixture
 def world(banks: Banks) -> Iterator[World]:
     with sessions(actors.pair_of(banks), "relay") as both:
-        yield _ready(banks, both)
+        yield ready(banks, both)
 
 
 @pytest.fixture
@@ -120,10 +40,6 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conflicts, "WIDENINGS", 1)
     monkeypatch.setattr(conflicts, "GENERATIONS", 2)
     monkeypatch.setattr(conflicts, "KEYS", 4)
-
-
-def ring(length: int) -> dict[int, int]:
-    return {who: who % length + 1 for who in range(1, length + 1)}
 
 
 @pytest.mark.parametrize("length", [2, 5, PEOPLE])
@@ -353,7 +269,7 @@ def test_a_row_that_no_round_has_put_there_is_named_and_goes_when_a_person_says_
     stranger = service_id(77)
     banks.extracted.write("INSERT INTO account (id, email, balance) VALUES (?, 'foreign@x', 1)", stranger)
     with sessions(actors.pair_of(banks), "relay") as both:
-        world = _ready(banks, both)
+        world = ready(banks, both)
         world.do(
             "UPDATE accounts SET email = 'foreign@x' WHERE id = 1",
             "UPDATE accounts SET balance = 3 WHERE id = 2",
@@ -393,74 +309,3 @@ def test_all_who_wait_one_behind_the_other_are_found_at_once(
         assert len(tries) == 1
     redrive(world.both.lane())
     world.check()
-
-
-# -- bulk updates, while processes die ------------------------------------------------------------------
-
-BULK = sized(6_000, 12_000)  # the full size is three parts
-DEATHS = (
-    ("relay", "round.widened"),
-    ("backfill", "round.widened"),
-    ("backfill", "round.applied"),
-    ("relay", "round.committed"),
-)
-
-
-@pytest.mark.slow
-def test_a_bulk_update_of_every_unique_value_survives_deaths(banks: Banks, tmp_path: Path) -> None:
-    """Parts of 5,000; each row is to get what the next has; a backfill beside, and a kill at each step."""
-    _filled(banks, BULK)
-    capture(banks)
-    actors.fill(banks)
-    with sessions(actors.pair_of(banks), "relay") as both:
-        world = World(banks, both)
-        world.do(
-            "UPDATE accounts SET email = 'away ' || email", "UPDATE accounts SET email = (id + 1) || '@x'"
-        )
-    for who, step in DEATHS:
-        work = functools.partial(_work, banks, who, At(step))
-        child = spawn(who, work, str(tmp_path / "log"))
-        child.wait(within=300)
-        assert child.killed, (who, step, (tmp_path / "log").read_text())
-    with sessions(actors.pair_of(banks), "relay") as both:
-        world = World(banks, both)
-        results = world.settle()
-        assert not any(each.held for each in results)
-        world.check()
-        assert emails(banks.extracted)[BULK] == f"{BULK + 1}@x"
-
-
-def _work(banks: Banks, who: str, step: At) -> None:
-    if who == "relay":
-        actors.relay(banks, step)
-    else:
-        with sessions(actors.pair_of(banks), who) as both:
-            backfill(both.lane(step=step), lambda *_: None, lambda _: False, anew=True)
-
-
-# -- indexes and columns that make it hard -----------------------------------------------------------------
-
-_WITHOUT = "ALTER TABLE account DROP CONSTRAINT account_email_key; CREATE UNIQUE INDEX ON account "
-HARD = {
-    "a check that forbids what others would be parked at": (
-        "ALTER TABLE account ADD CHECK (email LIKE '%@x')"
-    ),
-    "a unique index over an expression": f"{_WITHOUT} (lower(email))",
-    "a unique index over some rows": f"{_WITHOUT} (email) WHERE balance >= 0 AND email LIKE '%@x'",
-    "a type that has no value to spare": "ALTER TABLE account ALTER email TYPE varchar(12)",
-}
-
-
-@pytest.mark.services
-@pytest.mark.parametrize("case", HARD)
-@pytest.mark.parametrize("limit", [1, 5000])
-def test_values_change_places_on_postgresql_in_spite_of(
-    case: str, limit: int, tmp_path: Path, postgres_database: Any
-) -> None:
-    banks = open_banks("postgres", tmp_path, postgres_database)
-    banks.extracted.alter(HARD[case])
-    with sessions(actors.pair_of(banks), "relay") as both:
-        world = _ready(banks, both)
-        world.rename(ring(5))
-        world.settle(limit)
-        world.check()
