@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sync.rounds import Lane, Work
 
 _NO_ROOT = "has none that we can see"  # what a row waits for that belongs to nothing
+_AT_ONCE = 5000  # keys that are read before the follower is asked anything
 _PULLS = 16  # generations of parents that a part of a large set may pull in
 
 
@@ -116,7 +117,11 @@ class Reader:
 
     def _find(self, names: Collection[Named]) -> None:
         for entity, wanted in core.by_entity(names).items():
-            self._reading.found.setdefault(entity, {}).update(self._view.rows(entity, wanted))
+            found = self._reading.found.setdefault(entity, {})
+            for at in range(0, len(wanted), _AT_ONCE):
+                if at:  # the lease may not rest for long: many rows, or wide ones, take their time
+                    self._tx.applied(entity, wanted[:1])
+                found.update(self._view.rows(entity, wanted[at : at + _AT_ONCE]))
 
     def _look_for_delete_marks(self, asked: Collection[Named]) -> None:
         """Absent is not deleted: without a mark that says so, nobody touched the key, or we cannot see it."""

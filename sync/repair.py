@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from sync import rounds
 from sync.core import keys
 from sync.core.records import Mismatch
 from sync.core.rounds import Named
 from sync.core.values import Key
 from sync.core.verify import Kind
-from sync.rounds import Lane, RoundResult, Work, run_round
+from sync.rounds import Lane, Work, run_round
 from sync.verify import Verified, compare
 
 _AT_ONCE = 1000
+_BOTH_WAYS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,27 @@ def repair(lane: Lane, chosen: Collection[Mismatch], *, remove_extras: bool = Fa
     return Repaired(len(chosen) - len(left) - len(kept), tuple(left), kept)
 
 
-def redrive(lane: Lane, chosen: Collection[Named] = ()) -> RoundResult:
-    """Try what is in quarantine again (all of it, or the named keys with what waits for them)."""
-    return run_round(lane, Work(redrive=tuple(chosen)))
+def redrive(lane: Lane, chosen: Collection[Named] = ()) -> None:
+    """Try what is in quarantine again (all of it, or the named keys with what waits for them).
+
+    A great deal of it goes in parts, the newest first, and then the other way round: where each row is to get
+    what the next one has, they are free from one end.
+    """
+    todo = [name for name in _in_quarantine(lane) if not chosen or name in chosen][::-1]
+    in_vain = 0
+    while todo and in_vain < _BOTH_WAYS:
+        for at in range(0, len(todo), rounds.ROUND_LIMIT):
+            run_round(lane, Work(redrive=todo[at : at + rounds.ROUND_LIMIT]))
+        still = set(_in_quarantine(lane))
+        left = [name for name in todo if name in still]
+        if len(todo) <= rounds.ROUND_LIMIT:
+            return  # a single part was tried as a whole
+        in_vain = in_vain + 1 if len(left) == len(todo) else 0
+        todo = left[::-1]
+
+
+def _in_quarantine(lane: Lane) -> list[Named]:
+    return [(each.entity, each.key) for each in lane.follower.held(lane.spec.name)]
 
 
 def _still_there(lane: Lane, nameless: Collection[Mismatch]) -> list[Mismatch]:

@@ -88,7 +88,7 @@ class Claims:
         if foreign is not None:
             return (
                 f"{said}; {spelled(foreign.holder)} of this database has it, and no round has put it there: "
-                "change or remove that row, then redrive"
+                "verify lists it, repair with --remove-extras takes it away; then redrive"
             )
         for holder in self.holders.get(name, {}):
             who = f"{said}; {spelled(holder)} has it"

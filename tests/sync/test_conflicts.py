@@ -196,6 +196,23 @@ def test_beyond_the_bound_the_chain_waits_says_so_and_nobody_else_does(world: Wo
 
 
 @pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("step", [1, -1], ids=["upwards", "downwards"])
+def test_what_waits_in_many_parts_is_free_from_one_end(
+    world: World, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.rename({who: who + step for who in range(1, PEOPLE + 1)[::step]})
+    while world.round(limit=3).marks:
+        pass
+    before = len(world.held())
+    assert before > 3
+    monkeypatch.setattr(rounds, "ROUND_LIMIT", 2)
+    redrive(world.both.lane(), [("account", (77,))])
+    assert len(world.held()) == before
+    redrive(world.both.lane())
+    world.check()
+
+
+@pytest.mark.usefixtures("narrow")
 def test_a_holder_in_quarantine_is_tried_again_with_whoever_needs_what_it_has(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
