@@ -44,6 +44,12 @@ def script(both: Sessions) -> dict[Side, str]:
     return {side: both.on(side).script(name, FIRST[side]) for side in Side}
 
 
+def removal(both: Sessions, *, everything: bool) -> dict[Side, str]:
+    """The statements that `remove` would run, a side each."""
+    name = both.pair.spec.name
+    return {side: both.on(side).removal(name, everything=everything) for side in Side}
+
+
 def audit(both: Sessions) -> Audited:
     """Every known hole of both sides, and of the two beside each other."""
     name = both.pair.spec.name

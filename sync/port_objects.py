@@ -36,6 +36,10 @@ class Objects(Protocol):
         """
         ...
 
+    def removal(self, slice_name: str, *, everything: bool) -> str:
+        """The statements of `remove`, for a DBA."""
+        ...
+
     def objects(self) -> Sequence[str]:
         """Every object of ours in this database, of any slice."""
         ...

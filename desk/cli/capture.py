@@ -11,7 +11,9 @@ from desk.cli.commands import DeskGroup
 from desk.errors import Exit, Refusal
 
 if TYPE_CHECKING:
+    from migration.core.plan import Plan
     from sync.capture import Audited
+    from sync.core.values import Side
 
 
 @click.group(cls=DeskGroup)
@@ -31,15 +33,31 @@ def plan_(context: click.Context, name: str, as_json: bool) -> int:
     with opened(desk.load(context), name) as both:
         scripts = script(both)
         where = {side: both.pair.on(side).describe() for side in scripts}
+    return _print("capture_plan", name, scripts, where, f"capture install {name}", as_json)
+
+
+def _removal(plan: Plan, name: str, everything: bool, as_json: bool) -> int:
+    from desk.slices import opened
+    from sync.capture import removal
+
+    with opened(plan, name) as both:
+        scripts = removal(both, everything=everything)
+        where = {side: both.pair.on(side).describe() for side in scripts}
+    return _print("capture_removal", name, scripts, where, f"sync status {name}", as_json)
+
+
+def _print(
+    what: str, name: str, scripts: dict[Side, str], where: dict[Side, str], then: str, as_json: bool
+) -> int:
     if as_json:
         sides = [{"side": side, "database": where[side], "script": text} for side, text in scripts.items()]
-        telling.as_json("capture_plan", {"slice": name, "sides": sides})
+        telling.as_json(what, {"slice": name, "sides": sides})
         return Exit.YES
     for side, text in scripts.items():
         telling.data(f"-- {side}: {where[side]}")
         for line in text.splitlines():
             telling.data(line)
-    telling.say(f"Nothing was changed. Next: strangler capture install {name}")
+    telling.say(f"Nothing was changed. Next: strangler {then}")
     return Exit.YES
 
 
@@ -116,10 +134,19 @@ def audit(context: click.Context, name: str, as_json: bool) -> int:
     is_flag=True,
     help="Though the extracted side is the authority: legacy's copy goes stale from now on.",
 )
+@click.option(
+    "--sql", "only_sql", is_flag=True, help="Only print the statements, for a database administrator."
+)
 @telling.json_option
 @click.pass_context
 def remove(
-    context: click.Context, name: str, everything: bool, confirm: str, accept_authority: bool, as_json: bool
+    context: click.Context,
+    name: str,
+    everything: bool,
+    confirm: str,
+    accept_authority: bool,
+    only_sql: bool,
+    as_json: bool,
 ) -> int:
     """Drop the triggers of both sides; with --all nothing of ours stays in either database.
 
@@ -132,6 +159,8 @@ def remove(
     from sync.capture import remove as run
 
     plan = desk.load(context)
+    if only_sql:
+        return _removal(plan, name, everything, as_json)
     if everything and confirm != find(plan, name):
         raise Refusal(
             f"Abandoning {name} forgets what was applied, and what was held up.\n"

@@ -215,6 +215,16 @@ CASES = (
         "removing without saying the name again": Case(
             _ready, REMOVE[:-1], 1, ("Next: strangler capture remove orders --all --confirm=orders",)
         ),
+        "a removal that is only asked about": Case(
+            _ready,
+            ("capture", "remove", "orders", "--all", "--sql"),
+            0,
+            (
+                "DROP TRIGGER",
+                "DROP TABLE sf_outbox",
+                "Nothing was changed. Next: strangler sync status orders",
+            ),
+        ),
         "no such side": Case(_ready, (*FLIP[:-1], "exctracted"), 2, ("is not one of 'extracted', 'legacy'",)),
         "no side": Case(_ready, ("flip", "orders"), 2, ("Say one of --to extracted, --to legacy",)),
         "the side that it is on": Case(

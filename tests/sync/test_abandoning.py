@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from sync import capture
 from sync.backfill import backfill
 from sync.core.flip import Goal
+from sync.core.records import Mismatch
 from sync.core.values import Side
 from sync.errors import Refused
 from sync.flip import flip
@@ -106,6 +108,42 @@ def _half_done_and_aborted(banks: Banks, both: Sessions) -> None:
     recover(both, Goal.ABORT)
 
 
+def _looked_at(banks: Banks, both: Sessions) -> None:
+    """A flip was only asked about: rows and openings were tried, and taken back."""
+    _in_step(banks, both)
+    assert flip(both, Side.EXTRACTED, dry_run=True).preflight is not None
+
+
+def _different(banks: Banks, both: Sessions) -> None:
+    """Verify has found what somebody spoiled, and nobody has repaired it."""
+    _in_step(banks, both)
+    key = service_id(1)
+    assert key is not None
+    found = Mismatch("account", (key,), "changed", "balance", 0.0)
+    both.on(Side.EXTRACTED).keep_mismatches("bank", [found])
+
+
+def _given_up(banks: Banks, both: Sessions) -> None:
+    """A flip took itself back after its close."""
+    _in_step(banks, both)
+
+    def spoil(step: str) -> None:
+        if step == "flip.announce":
+            both.on(Side.LEGACY).remove("bank", everything=False)
+
+    assert not flip(both, Side.EXTRACTED, step=spoil).moved
+
+
+def _flipped(banks: Banks, both: Sessions) -> None:
+    """The service has the writes and keeps them: legacy's side is retired."""
+    _in_step(banks, both)
+    assert flip(both, Side.EXTRACTED).moved
+    banks.extracted.write("UPDATE account SET balance = 55 WHERE id = ?", service_id(1))
+    _settle(both)
+    with pytest.raises(Refused, match="strangler flip bank --to legacy"):
+        capture.remove(both, everything=True)
+
+
 def _settle(both: Sessions) -> None:
     while run_round(both.lane(), Work()).marks:
         pass
@@ -118,10 +156,38 @@ STAGES = {
     "poisoned": _poisoned,
     "flipped and back": _flipped_and_back,
     "a half-done flip, aborted": _half_done_and_aborted,
+    "a flip was asked about": _looked_at,
+    "different": _different,
+    "a flip that took itself back": _given_up,
+    "flipped for good": _flipped,
 }
 
 
-def _leaves_nothing(stage: Callable[[Banks, Sessions], None], banks: Banks) -> None:
+def _remove(banks: Banks, both: Sessions) -> None:
+    """`capture remove --all`; with --accept-authority where the service has the writes."""
+    kept = both.standing().on(Side.EXTRACTED).open
+    capture.remove(both, everything=True, accept_authority=kept)
+
+
+def _let_a_dba_remove(banks: Banks, both: Sessions) -> None:
+    """`capture remove --all --sql`, typed in by somebody else."""
+    scripts = capture.removal(both, everything=True)
+    both.forget()
+    for side, text in scripts.items():
+        if banks.on(side).engine == "sqlite":
+            with closing(banks.on(side).administrator.connect()) as connection:
+                connection.executescript(text)
+            continue
+        for statement in text.splitlines():
+            if not statement.startswith("--"):
+                banks.on(side).alter(statement)
+
+
+def _leaves_nothing(
+    stage: Callable[[Banks, Sessions], None],
+    banks: Banks,
+    remove: Callable[[Banks, Sessions], None] = _remove,
+) -> None:
     for number in (1, 2, 3):
         banks.legacy.account(number, balance=97 + number)
     banks.legacy.write("INSERT INTO transfers (account_id, amount, reference) VALUES (1, 5, 'kept')")
@@ -132,7 +198,7 @@ def _leaves_nothing(stage: Callable[[Banks, Sessions], None], banks: Banks) -> N
             banks.extracted.alter("DROP INDEX balances")
         rows = _rows(banks)
         assert all(both.on(side).objects() for side in Side)
-        capture.remove(both, everything=True)
+        remove(banks, both)
         for side in Side:
             assert list(both.on(side).objects()) == []
     assert {side: _catalog(banks.on(side)) for side in Side} == before
@@ -175,3 +241,16 @@ def test_nothing_stays_on_postgresql(
     stage: str, tmp_path: Path, postgres_database: Callable[[], str]
 ) -> None:
     _leaves_nothing(STAGES[stage], open_banks("postgres", tmp_path, postgres_database))
+
+
+@pytest.mark.slow
+def test_a_script_leaves_nothing_either_on_sqlite(tmp_path: Path) -> None:
+    _leaves_nothing(_flipped_and_back, open_banks("sqlite", tmp_path), _let_a_dba_remove)
+
+
+@pytest.mark.services
+def test_a_script_leaves_nothing_either_on_postgresql(
+    tmp_path: Path, postgres_database: Callable[[], str]
+) -> None:
+    banks = open_banks("postgres", tmp_path, postgres_database)
+    _leaves_nothing(_flipped_and_back, banks, _let_a_dba_remove)

@@ -23,12 +23,13 @@ _ATTEMPTS = 60
 _PAUSE = 0.25
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('strangler install', 0))"
 _TREE = statements("catalog.sql")["tree"]
-_TRIGGERS = """
+TRIGGERS = """
 SELECT t.tgrelid, t.tgname, t.tgenabled::text, format('%%I.%%I', n.nspname, c.relname), t.tgparentid = 0
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_proc p ON p.oid = t.tgfoid
 WHERE p.pronamespace = to_regnamespace('sf') AND t.tgname = ANY(%s) ORDER BY 4, 2"""
-_ROWS = (
+KINDS = ("gate", "capture", "pass", "swap", "mend")  # of functions; the first two are the triggers'
+OF_A_SLICE = (
     *("outbox", "applied", "round", "log", "log_reader", "authority", "quarantine", "progress"),
     *("mismatch", "writers", "stamp", "side"),
 )
@@ -85,7 +86,7 @@ def _install_triggers(link: Link, tables: Tables, table: Table) -> None:
 def missing_triggers(link: Link, slice_name: str, members: Iterable[Member]) -> dict[str, str]:
     """Tables that lack one of our triggers, or where it does not fire always, and which."""
     names = script.trigger_names(slice_name)
-    found = {(row[0], row[1]): row[2] for row in link.run(_TRIGGERS, (list(names),))}
+    found = {(row[0], row[1]): row[2] for row in link.run(TRIGGERS, (list(names),))}
     return {each.name: name for each in members for name in names if found.get((each.oid, name)) != "A"}
 
 
@@ -134,7 +135,7 @@ def remove(
     slowly = f"BEGIN; SET LOCAL statement_timeout = {int(_CLEARING * 1000)}"
     with link.patient(_CLEARING + 5), link.transaction(slowly):
         link.run(_ONE_AT_A_TIME)
-        _drop_functions(link, slice_name, ("gate", "capture"))
+        _drop_functions(link, slice_name, KINDS[:2])
         link.run("DELETE FROM sf.stamp WHERE slice = %s", (slice_name,))
         if everything:
             _drop_rest(link, slice_name)
@@ -155,7 +156,7 @@ def _unstamp(link: Link, slice_name: str, only_while: Collection[Phase] | None) 
 def _drop_triggers(link: Link, slice_name: str) -> None:
     names = list(script.trigger_names(slice_name))
     by_table: dict[str, list[str]] = {}
-    for _, trigger, _, table, own in link.run(_TRIGGERS, (names,)):
+    for _, trigger, _, table, own in link.run(TRIGGERS, (names,)):
         if own:  # a clone goes with the one it was made from
             by_table.setdefault(table, []).append(trigger)
     for table, found in by_table.items():
@@ -171,21 +172,22 @@ def _drop_those(link: Link, table: str, triggers: Iterable[str]) -> None:
 def _drop_functions(link: Link, slice_name: str, kinds: Iterable[str]) -> None:
     asked = "SELECT oid::regprocedure::text, proname FROM pg_proc WHERE pronamespace = 'sf'::regnamespace"
     for signature, name in link.run(asked):
-        if any(name == short(f"{kind}:{slice_name}") or _is_of(name, kind, slice_name) for kind in kinds):
+        if any(is_of(name, kind, slice_name) for kind in kinds):
             link.run(f"DROP FUNCTION {signature}")
 
 
-def _is_of(name: str, kind: str, slice_name: str) -> bool:
-    return name.startswith(f"{kind}:{slice_name}:")
+def is_of(name: str, kind: str, slice_name: str) -> bool:
+    """Whether a function of ours is this slice's, or one of its tables'."""
+    return name == short(f"{kind}:{slice_name}") or name.startswith(f"{kind}:{slice_name}:")
 
 
 def _drop_rest(link: Link, slice_name: str) -> None:
-    for table in _ROWS:
+    for table in OF_A_SLICE:
         link.run(f"DELETE FROM sf.{table} WHERE slice = %s", (slice_name,))  # noqa: S608
     if not link.one("SELECT EXISTS (SELECT FROM sf.authority)"):
         link.run("DROP SCHEMA sf CASCADE")
         return
-    _drop_functions(link, slice_name, ("pass", "swap", "mend"))
+    _drop_functions(link, slice_name, KINDS[2:])
     names = [f"sf.{ours(kind, slice_name)}" for kind in ("fence", "refused")]
     found = link.run(
         "SELECT relname FROM pg_class WHERE relnamespace = 'sf'::regnamespace AND relkind = 'S'"

@@ -14,6 +14,7 @@ from sync.adapters.postgres import (
     kept,
     outbox,
     rehearsal,
+    removal,
     rounds,
     shapes,
     snapshot,
@@ -222,6 +223,10 @@ class PostgresSession:
     ) -> Sequence[str]:
         """Drop the triggers, or all of this slice's objects."""
         return install.remove(self._link, slice_name, everything=everything, only_while=only_while)
+
+    def removal(self, slice_name: str, *, everything: bool) -> str:
+        """The statements of `remove`, for a DBA."""
+        return removal.removal(self._link, slice_name, everything=everything)
 
     def objects(self) -> Sequence[str]:
         """Every object of ours in this database."""

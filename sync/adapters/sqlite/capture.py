@@ -125,6 +125,22 @@ class Capture(Part):
                 gone += self._remove_rows(slice_name, present)
             return gone
 
+    def removal(self, slice_name: str, *, everything: bool) -> str:
+        """The statements of `remove`."""
+        with self.reading():
+            present = self._present()
+            with self.errors:
+                lines = [f"DROP TRIGGER {quoted(name)}" for name in triggers.names(self.raw, slice_name)]
+            name = literal(slice_name)
+            gone = [each for each in OF_A_SLICE if each in present] if everything else []
+            if "sf_authority" not in present:
+                return "-- nothing of ours is here\n"
+            if everything and not self.one("SELECT 1 FROM sf_authority WHERE slice <> ?", (slice_name,)):
+                lines += [f"DROP TABLE {each}" for each in sorted(present)]
+            else:
+                lines += [f"DELETE FROM {each} WHERE slice = {name}" for each in gone or ["sf_stamp"]]
+        return "BEGIN IMMEDIATE;\n" + "".join(f"{sql};\n" for sql in lines) + "COMMIT;\n"
+
     def _see_that_it_is(self, slice_name: str, only_while: Collection[Phase] | None) -> None:
         if only_while is None or "sf_authority" not in self._present():
             return
