@@ -20,13 +20,12 @@ from sync.core.values import Key, Odd
 _USUAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _UUID_LENGTH = 36
 _SMALLEST, _GREATEST = -(2**63), 2**63 - 1
-_KNOWN = 32_768  # kept as text and parsed: a round of 5,000 keys meets each of them several times
+_KNOWN = 32_768  # texts kept parsed: a round of 5,000 keys meets each of them several times
 # What SQLite's json_array() writes: no spaces, nothing escaped that need not be.
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str).encode
 _decode = json.JSONDecoder().decode
 
 
-@functools.lru_cache(maxsize=_KNOWN)
 def text(key: Key) -> str:
     """The canonical text: `parse(text(key)) == key` for every key in normal form."""
     if len(key) == 1:  # nearly all keys, and several times faster
