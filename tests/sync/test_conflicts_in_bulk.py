@@ -71,6 +71,10 @@ HARD = {
     ),
     "a unique index over an expression": f"{_WITHOUT} (lower(email))",
     "a unique index over some rows": f"{_WITHOUT} (email) WHERE balance >= 0 AND email LIKE '%@x'",
+    "an index that asks for what is not mapped": (
+        "ALTER TABLE account ADD extra text; CREATE UNIQUE INDEX ON account ((extra || email))"
+    ),
+    "a collation": """ALTER TABLE account ALTER email TYPE varchar(80) COLLATE "C" """,
     "a type that has no value to spare": "ALTER TABLE account ALTER email TYPE varchar(12)",
 }
 

@@ -31,7 +31,8 @@ WHERE ({theirs}) IS DISTINCT FROM ({mine}) LIMIT {limit}"""
 _REFERRERS = """SELECT u.n, {theirs} FROM
 (SELECT n, {sent} FROM unnest({places}) WITH ORDINALITY AS s({names}, n)) AS u
 JOIN {table} AS t ON {same} LIMIT {limit}"""
-_OF_THE_ROW = ("22", "42703")  # a value that is none, or a column of the index that the mapping does not give
+# A value that is none; or what the index asks for is not ours to call, or not mapped: it is left out.
+_OF_THE_ROW, _OF_THE_INDEX = ("22", "P0"), "42"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,11 @@ def _of_one_shape(
     try:
         found = _ask(link, table, index, [row for _, row in pairs])
     except (psycopg.Error, ValueError) as error:
-        if isinstance(error, psycopg.Error) and not (error.sqlstate or "").startswith(_OF_THE_ROW):
+        state = (error.sqlstate or "") if isinstance(error, psycopg.Error) else _OF_THE_ROW[0]
+        if not state.startswith((*_OF_THE_ROW, _OF_THE_INDEX)):
             raise
         link.raw("ROLLBACK TO SAVEPOINT claims; RELEASE SAVEPOINT claims")
-        missing = isinstance(error, psycopg.Error) and error.sqlstate == "42703"
-        if len(pairs) > 1 and not missing:
+        if len(pairs) > 1 and not state.startswith(_OF_THE_INDEX):
             middle = len(pairs) // 2
             yield from _of_one_shape(link, table, index, pairs[:middle])
             yield from _of_one_shape(link, table, index, pairs[middle:])

@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import Any
 
 from sync.adapters.sqlite.part import Part
 from sync.adapters.sqlite.schema import quoted
@@ -63,18 +64,27 @@ def _holders(
             values = [*table.encode(row, names), *table.stored_key(change.key)]
             if only and not _belongs(connection, table, row, only):
                 continue
-            for held in connection.execute(sql, values).fetchall():
+            for held in _asked(connection, sql, values):
                 holder = (change.entity, table.key_of(held))
                 yield Claim((change.entity, change.key), holder, table.spec.name, names)
+
+
+def _asked(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> list[Any]:
+    """Nobody, where the index has a collation or a function of the application's own: we cannot write it."""
+    try:
+        return connection.execute(sql, values).fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise
+        return []
 
 
 def _belongs(connection: sqlite3.Connection, table: Table, row: Row, only: str) -> bool:
     """Whether the row will be in a partial index; no, where its predicate asks for what is not mapped."""
     given = ", ".join(f"? AS {quoted(name)}" for name in row)
-    with suppress(sqlite3.OperationalError):
-        asked = f"SELECT 1 FROM (SELECT {given}) AS t WHERE {only}"
-        return bool(connection.execute(asked, table.encode(row, row)).fetchall())
-    return False
+    return bool(
+        _asked(connection, f"SELECT 1 FROM (SELECT {given}) AS t WHERE {only}", table.encode(row, row))
+    )
 
 
 def _referrers(part: Part, slice_name: str, table: Table, changes: Sequence[Change]) -> Iterator[Claim]:
