@@ -20,6 +20,8 @@ from sync.rehearsal import backwards, openings
 from sync.relay import Sessions
 from sync.rounds import Lane
 
+NOT_TRIED = ("each write route against a closed fence (not yet: try in a test that it answers 503)",)
+Found = Iterator[tuple[bool, str]]  # whether it blocks, and the sentence
 _SPLITS = frozenset({"key-out", "key-in", "transaction-across"})
 _PER_ROUND = 0.03  # seconds, of a small round with its commit
 _RATE = 5000.0  # rows a second that a relay settles at least
@@ -79,17 +81,14 @@ def preflight(
             return Preflight(name, target, done=begun.sentence)
         return Preflight(name, target, blockers=(begun.sentence.replace("SLICE", name),))
     lane = both.lane()
-    writers = Forecast()
+    writers, waiting = Forecast(), 0
     try:
         writers = _forecast(both, lane, now)
         found = list(_look(both, lane, accepted, unverified, now))
-        if lag is None and not any(blocks for blocks, _ in found):
-            lag = measure(lane, tell=tell)
-        if lag is not None and not lag.small:
-            found.append((not lag.harmless, lag.sentence))
+        found += _lagging(lane, lag, tell, useless=any(blocks for blocks, _ in found))
         waiting = pending(lane)
     except SyncError as error:
-        found, waiting = [(True, str(error))], 0
+        found = [(True, str(error))]
     return Preflight(
         name,
         target,
@@ -101,6 +100,14 @@ def preflight(
     )
 
 
+def _lagging(lane: Lane, lag: Lag | None, tell: Callable[[str], None], *, useless: bool) -> Found:
+    """Waited for only where nothing else is in the way."""
+    if lag is None and not useless:
+        lag = measure(lane, tell=tell)
+    if lag is not None and not lag.small:
+        yield not lag.harmless, lag.sentence
+
+
 def acked(lane: Lane) -> int:
     """Up to where the authority's outbox counts as read, where that is kept on the follower."""
     return lane.follower.seen(lane.spec.name).acked_seq if lane.acks_on_follower else 0
@@ -109,9 +116,6 @@ def acked(lane: Lane) -> int:
 def pending(lane: Lane) -> int:
     """How many changes wait."""
     return lane.authority.pending(lane.spec.name, acked(lane))[0]
-
-
-Found = Iterator[tuple[bool, str]]  # whether it blocks, and the sentence
 
 
 def _look(both: Sessions, lane: Lane, accepted: Collection[Named], unverified: bool, now: float) -> Found:

@@ -148,9 +148,14 @@ def _accepted(both: Sessions, named: tuple[str, ...]) -> list[Named]:
 
 
 def _tell_preflight(name: str, checked: Preflight, as_json: bool) -> int:
+    from sync.preflight import NOT_TRIED
+
     code = Exit.NO if checked.blockers else Exit.YES
     if as_json:
-        telling.as_json("flip", {"slice": name, "dry_run": True} | _preflight_json(checked))
+        telling.as_json(
+            "flip",
+            {"slice": name, "dry_run": True} | _preflight_json(checked) | {"not_tried": list(NOT_TRIED)},
+        )
         return code
     for line in checked.blockers:
         telling.data(f"blocked: {line}", telling.BAD)
@@ -158,6 +163,8 @@ def _tell_preflight(name: str, checked: Preflight, as_json: bool) -> int:
         telling.data(f"know: {line}", telling.WAIT)
     for line in checked.refused_writers:
         telling.data(f"would be refused: {line}", telling.WAIT)
+    for line in NOT_TRIED:
+        telling.say(f"not tried: {line}")
     telling.data(f"{name} to {checked.target}: {checked.sentence}.")
     again = f"flip {name} --to {checked.target}"
     then = f"sync status {name}" if checked.blockers or checked.done else again
