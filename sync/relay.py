@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from sync.core.authority import Direction, Standing, broken, direction
 from sync.core.values import Side
 from sync.errors import Busy, DatabaseAway, NotCaptured, Overtaken, SliceStopped, SyncError
 from sync.ports import Pair, Session
-from sync.rounds import Lane, RoundResult, Step, Work, run_round
+from sync.rounds import ROUND_LIMIT, Lane, RoundResult, Step, Work, run_round
 
 IDLE_WAIT = (
     0.02  # seconds between looks at an empty outbox: a wake costs one question, and comes within 50 ms
@@ -19,6 +20,7 @@ IDLE_WAIT = (
 _EPOCH_EVERY = 5  # quiet looks: a flip is seen a tenth of a second later, an empty outbox costs a third
 _BUSY_WAIT = 0.05
 _AWAY_WAIT = 1.0
+_TOO_LONG = 4.0  # seconds: a little less than a follower's database lets a round sit idle
 _STOPPED_WAIT = 5.0  # a stopped slice is looked at again, so that a cure needs no restart
 
 
@@ -115,6 +117,7 @@ class Relay:
         self._both = Sessions(pair, holder)
         self._wait, self._tell, self._step = wait, tell, step
         self._lane: Lane | None = None
+        self._limit = ROUND_LIMIT
         self._quiet = 0
         self.health = Health()
 
@@ -153,12 +156,28 @@ class Relay:
                 self._check_epoch(lane)
             self._say("idle")
             return IDLE_WAIT
-        result = run_round(lane, Work())
+        result = self._sized_round(lane)
         self.health.rounds += 1
         self.health.rows += result.put + result.taken
         self.health.last = result
         self._say("running")
         return 0.0 if result.pending else IDLE_WAIT / 4
+
+    def _sized_round(self, lane: Lane) -> RoundResult:
+        """One that died after seconds was too large (rows of megabytes, no memory): half as many next."""
+        began = time.monotonic()
+        try:
+            result = run_round(lane, Work(limit=self._limit))
+        except (SyncError, MemoryError) as error:
+            if isinstance(error, MemoryError) or time.monotonic() - began > _TOO_LONG:
+                self._limit = max(1, self._limit // 2)
+            if isinstance(error, MemoryError):
+                raise DatabaseAway(
+                    f"{lane.spec.name}: no memory for a round; it takes fewer rows next"
+                ) from error
+            raise
+        self._limit = min(ROUND_LIMIT, 2 * self._limit)
+        return result
 
     def _acked(self, lane: Lane) -> int:
         return lane.follower.seen(lane.spec.name).acked_seq if lane.acks_on_follower else 0

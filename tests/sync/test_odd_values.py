@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,9 +15,10 @@ from sync.backfill import backfill
 from sync.capture import install
 from sync.core.values import Rows, SliceSpec
 from sync.ports import Pair
-from sync.relay import Sessions, sessions
+from sync.relay import Relay, Sessions, sessions
 from sync.repair import repair
 from sync.rounds import Work, run_round
+from sync.status import status
 from sync.verify import verify
 from tests.contract.side_databases import ACCOUNT, BANK, SPEC, TRANSFER, Banks, open_banks, service_id
 from tests.sync.drift import plant
@@ -137,6 +139,35 @@ def test_a_row_of_the_follower_that_has_no_name_is_told_of_until_somebody_has_me
         repair(lane, lane.follower.mismatches(BANK))
         assert lane.follower.mismatches(BANK) == []
         assert verify(lane).clean
+
+
+def test_a_mapping_that_never_returns_holds_up_no_writer_and_shows_in_the_status(tmp_path: Path) -> None:
+    asked, mended = threading.Event(), threading.Event()
+
+    def hangs(rows: Rows) -> Rows:
+        row = rows["accounts"]
+        assert row is not None
+        if row["balance"] == 13:
+            asked.set()
+            assert mended.wait(120)
+        return ACCOUNT.forward(rows)
+
+    spec = SliceSpec(BANK, (dataclasses.replace(ACCOUNT, forward=hangs), TRANSFER))
+    banks, pair = _ready(tmp_path, spec)
+    banks.legacy.write("UPDATE accounts SET balance = 13 WHERE id = 1")
+    relay = Relay(pair, "relay", lambda _seconds: True)
+    thread = threading.Thread(target=relay.run)
+    thread.start()
+    assert asked.wait(60)
+    banks.legacy.write("UPDATE accounts SET balance = 7 WHERE id = 2")
+    with sessions(pair, "desk") as both:
+        first = status(both)
+        assert (first.pending, first.oldest is not None) == (2, True)
+        assert (status(both).oldest or 0) > (first.oldest or 0), "older each time one looks"
+        mended.set()
+        thread.join(60)
+        _settle(both)
+        assert (_service(banks, "balance", 1), _service(banks, "balance", 2)) == (13, 7)
 
 
 def _stored(number: int) -> str:

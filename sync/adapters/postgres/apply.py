@@ -6,7 +6,7 @@ Everything happens behind a savepoint: an attempt that fails leaves nothing behi
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import psycopg
 
@@ -22,6 +22,7 @@ from sync.errors import CannotApply
 
 Problems = dict[tuple[str, tuple[object, ...]], str]
 _AHEAD = 1000  # rows of a statement: we spell the next thousand while the server writes the last
+_LARGE = 4_000_000  # characters of a statement: the server ends a transaction that we leave idle for seconds
 _ANEW = 20  # times that refused rows are tried again, as long as some of them pass
 _REMEMBER = """INSERT INTO sf.applied (slice, entity, key, peer_key, epoch, round, deleted)
 SELECT %s, entity, key, peer, %s, %s, deleted FROM unnest(%s::text[], %s::text[], %s::text[], %s::boolean[])
@@ -139,8 +140,8 @@ class Work:
                 if row is not None:
                     shapes.setdefault(tuple(row), []).append(row)
             for rows in shapes.values():
-                for at in range(0, len(rows), _AHEAD):
-                    writing.put(self._link, table, rows[at : at + _AHEAD])
+                for part in _parts(rows):
+                    writing.put(self._link, table, part)
 
     def _remember(self, changes: Sequence[Change]) -> None:
         deleted = array_of(["f" if each.rows else "t" for each in changes])
@@ -192,6 +193,20 @@ class Work:
                     ForeignLink(table.oid, table.name, (column,), root.oid, root.name, root.spec.key)
                 )
         return found
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """The rows of one statement each: a thousand, or so much text that it takes us a moment to spell it."""
+    start, size = 0, 0
+    for at, row in enumerate(rows):
+        size += sum(
+            len(value) for value in row.values() if value.__class__ is str or value.__class__ is bytes
+        )
+        if size >= _LARGE or at - start >= _AHEAD - 1:
+            yield rows[start : at + 1]
+            start, size = at + 1, 0
+    if start < len(rows):
+        yield rows[start:]
 
 
 def _named(changes: Sequence[Change]) -> tuple[str, str, str]:
