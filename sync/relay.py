@@ -164,13 +164,13 @@ class Relay:
         return 0.0 if result.pending else IDLE_WAIT / 4
 
     def _sized_round(self, lane: Lane) -> RoundResult:
-        """One that died after seconds was too large (rows of megabytes, no memory): half as many next."""
+        """One that died after seconds was too large (rows of megabytes, no memory): a quarter next."""
         began = time.monotonic()
         try:
             result = run_round(lane, Work(limit=self._limit))
         except (SyncError, MemoryError) as error:
             if isinstance(error, MemoryError) or time.monotonic() - began > _TOO_LONG:
-                self._limit = max(1, self._limit // 2)
+                self._limit = max(1, self._limit // 4)
             if isinstance(error, MemoryError):
                 raise DatabaseAway(
                     f"{lane.spec.name}: no memory for a round; it takes fewer rows next"

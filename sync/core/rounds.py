@@ -70,6 +70,8 @@ def map_rows(spec: SliceSpec, source: Side, found: Found) -> Mapped:
             try:
                 theirs = translate(each)
                 mapped.rows[entity.name, key] = (_key_of(theirs, root.name, root.key), theirs)
+            except MemoryError:
+                raise  # not this row's fault, but that of all of them together
             except (Exception, SystemExit) as error:  # noqa: BLE001 - see above; it is kept with the row
                 mapped.poison[entity.name, key] = sentence(error) + _unread(each)
     return mapped

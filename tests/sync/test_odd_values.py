@@ -170,6 +170,36 @@ def test_a_mapping_that_never_returns_holds_up_no_writer_and_shows_in_the_status
         assert (_service(banks, "balance", 1), _service(banks, "balance", 2)) == (13, 7)
 
 
+def test_a_backlog_for_which_there_is_no_memory_comes_over_in_smaller_rounds(tmp_path: Path) -> None:
+    mapped = 0
+
+    def eats(rows: Rows) -> Rows:
+        nonlocal mapped
+        mapped += 1
+        if mapped > 100:
+            raise MemoryError
+        return ACCOUNT.forward(rows)
+
+    def anew(step: str) -> None:
+        nonlocal mapped
+        mapped = 0 if step == "round.enter" else mapped
+
+    spec = SliceSpec(BANK, (dataclasses.replace(ACCOUNT, forward=eats), TRANSFER))
+    banks, pair = _ready(tmp_path, spec)
+    with closing(banks.legacy.application.connect()) as application:
+        application.execute("BEGIN")
+        new = [(number, f"{number}@x", number) for number in range(10, 310)]
+        application.executemany("INSERT INTO accounts (id, email, balance) VALUES (?, ?, ?)", new)
+        application.execute("COMMIT")
+    states: list[str] = []
+    relay = Relay(pair, "relay", lambda _s: relay.health.state == "idle" or len(states) > 100, step=anew,
+                  tell=lambda health: states.append(health.state))  # fmt: skip
+    relay.run()
+    assert "away" in states, "else there was memory enough"
+    assert banks.extracted.read("SELECT count(*) FROM account") == [(302,)]
+    assert banks.extracted.read("SELECT count(*) FROM sf_quarantine") == [(0,)]
+
+
 def _stored(number: int) -> str:
     key = service_id(number)
     assert key is not None

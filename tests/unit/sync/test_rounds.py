@@ -277,6 +277,15 @@ def test_a_mapping_that_stumbles_over_what_cannot_be_read_is_told_of_with_the_co
     assert poison["order", (1,)].endswith(" (orders.total holds text that is not UTF-8)")
 
 
+def test_a_round_for_which_there_is_no_memory_blames_no_row() -> None:
+    def eats(_rows: Rows) -> Rows:
+        raise MemoryError
+
+    spec = SliceSpec("shop", (dataclasses.replace(ORDER, forward=eats), LINE))
+    with pytest.raises(MemoryError):
+        rounds.map_rows(spec, Side.LEGACY, {"order": {(1,): {"orders": {"id": 1}}}})
+
+
 @pytest.mark.parametrize(
     ("value", "why"),
     [
