@@ -19,7 +19,7 @@ from sync.errors import Overtaken
 from sync.ports import Session
 from sync.rounds import Lane
 
-CHUNK = 1000  # keys: a chunk holds a snapshot of each side for some tens of milliseconds
+CHUNK = 2000  # keys: a chunk holds a snapshot of each side for some tens of milliseconds
 _LOOKS = 40  # at a key that is on its way, with a pause between; then the chunk does not count as passed
 _PAUSE = 0.05  # seconds
 
