@@ -20,7 +20,7 @@ from sync.ports import Session
 from sync.rounds import Lane
 
 CHUNK = 2000  # keys: a chunk holds a snapshot of each side for some tens of milliseconds
-_LOOKS = 40  # at a key that is on its way, with a pause between; then the chunk does not count as passed
+LOOKS = 40  # at a key that is on its way, with a pause between; then the chunk does not count as passed
 _PAUSE = 0.05  # seconds
 
 Tell = Callable[[str, int], None]  # entity, keys looked at since the last call
@@ -61,14 +61,15 @@ def verify(lane: Lane, tell: Tell = lambda _entity, _keys: None, *, chunk: int =
     return verified
 
 
-def compare(lane: Lane, entity: Entity, keys: Mapping[Key, Key | None]) -> Verified:
+def compare(lane: Lane, entity: Entity, keys: Mapping[Key, Key | None], *, looks: int = LOOKS) -> Verified:
     """Look at these keys of the authority until each is equal or proven different; quarantine is left out.
 
     The follower's key may be given with each: of what only the follower has, nobody else knows it.
+    `looks`: at a key that is on its way, before it counts as unsettled.
     """
     verified = Verified(keys=len(keys))
     todo = dict(keys)
-    for attempt in range(_LOOKS):
+    for attempt in range(looks):
         waiting = _in_quarantine(lane, entity)
         todo = {key: peer for key, peer in todo.items() if key not in waiting}
         todo = _look(lane, entity, todo, verified)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +19,7 @@ from sync.flip import flip
 from sync.lag import LAG, measure
 from sync.preflight import preflight
 from sync.procedure import Patience
-from sync.recent import due, note, noted
+from sync.recent import bring_up, due, note, noted
 from sync.relay import Sessions, sessions
 from sync.rounds import Lane, Work, run_round
 from sync.verify import verify
@@ -62,6 +64,23 @@ def named(lane: Lane) -> set[int]:
 
 
 # -- what is compared ------------------------------------------------------------------------------------
+
+
+def test_a_row_that_is_on_its_way_does_not_hold_up_what_is_compared_before_the_pause(
+    banks: Banks, both: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane, paused = both.lane(), list[float]()
+    pay(banks.legacy, 3)
+    settle(both)
+    pay(banks.legacy, 3, 8)  # and no relay: it stays on its way
+    with monkeypatch.context() as patched:
+        patched.setattr("sync.verify.time", SimpleNamespace(sleep=paused.append, time=time.time))
+        found, count = bring_up(lane)
+    assert (found, sum(paused) < 1) == ([], True), paused
+    assert count > 0
+    assert named(lane) == set()
+    settle(both)
+    assert named(lane) == {3}
 
 
 def test_what_rounds_changed_since_the_last_pass_is_due(banks: Banks, both: Sessions) -> None:
