@@ -130,7 +130,7 @@ def remove(
     if not link.one("SELECT to_regnamespace('sf') IS NOT NULL"):
         return []
     before = objects(link)
-    _unstamp(link, slice_name, only_while)
+    _patiently(partial(_unstamp, link, slice_name, only_while))
     _drop_triggers(link, slice_name)
     slowly = f"BEGIN; SET LOCAL statement_timeout = {int(_CLEARING * 1000)}"
     with link.patient(_CLEARING + 5), link.transaction(slowly):
