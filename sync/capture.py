@@ -86,7 +86,7 @@ def install(both: Sessions) -> Audited:
         raise Refused(f"{name}: capture would miss writes, so it is not installed:\n{holes}")
     gap = _gap(both)
     if gap:
-        _forget_walks(both)
+        forget_walks(both)
     for side in (Side.EXTRACTED, Side.LEGACY):
         session = both.on(side)
         session.install(name, FIRST[side])
@@ -108,10 +108,10 @@ def _whole(both: Sessions, side: Side) -> bool:
         return False
 
 
-def _forget_walks(both: Sessions) -> None:
-    """While triggers were away rows may have changed unseen: bring and compare everything again.
+def forget_walks(both: Sessions) -> None:
+    """Rows changed unseen (triggers were away, a database was restored): bring and compare everything again.
 
-    Before the new triggers, so that no kill leaves a captured slice with evidence from before the gap.
+    Before anything is made whole, so that no kill leaves a running slice with evidence from before the gap.
     """
     spec, now = both.pair.spec, time.time()
     for side in Side:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 
-from sync.core.authority import Situation, broken, mend, place
+from sync.capture import forget_walks
+from sync.core.authority import Place, Situation, broken, mend, place
 from sync.core.flip import Attempt, Goal, Step, half_done, swap_of
+from sync.core.incarnation import forgotten
 from sync.core.rounds import Named
 from sync.errors import Overtaken, Refused, SliceStopped
 from sync.flip import Announcer, Flipped, Nobody, mend_fences, outcome, take_back, tell
@@ -45,6 +47,11 @@ def recover(
     here = place(both.standing())
     if here is None:
         raise SliceStopped(f"{one.name}: {broken(both.standing())}")
+    lost = _forgotten(both, here)
+    if lost and goal is Goal.RESUME:
+        raise Refused(lost)
+    if lost:
+        forget_walks(both)
     mend_fences(both)
     aborting = goal is Goal.ABORT or here.situation in (Situation.STEADY, Situation.ABORTING)
     try:
@@ -56,6 +63,14 @@ def recover(
     except Away as error:
         raise Refused(f"{error}; try again when both databases answer") from error
     return outcome(one, here.authority if aborting else here.follower, decision, tell(one, announcer))
+
+
+def _forgotten(both: Sessions, here: Place) -> str:
+    if here.situation not in (Situation.CLOSED, Situation.INTENT):
+        return ""
+    name = both.pair.spec.name
+    why = forgotten(here.authority, here.epoch, both.on(here.authority).seen(name).epoch)
+    return why and f"{name}: {why.replace('SLICE', name)}"
 
 
 def resume(
@@ -74,6 +89,7 @@ def end_the_past(both: Sessions) -> None:
     """Close, or forbid to open, a side whose row is older than the other's: its database was restored."""
     swap = mend(both.standing())
     if swap is not None:
+        forget_walks(both)
         both.on(swap.side).swap(both.pair.spec.name, swap.expected, swap.new, Patience().drain)
 
 

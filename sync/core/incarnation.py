@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sync.core.records import Incarnation, Seen
+from sync.core.values import Side
 
 
 class Life(StrEnum):
@@ -118,15 +119,18 @@ def unannounced(seen: Seen, now: Incarnation) -> bool:
     return 0 <= now.round < seen.round
 
 
-def stale_authority(epoch: int, lease_epoch: int) -> str:
-    """Why this side cannot be the authority: its own lease row knows a later epoch than its authority row.
+def forgotten(authority: Side, epoch: int, lease_epoch: int) -> str:
+    """Why a half-done flip may not be brought to its end: the side that it would open was open before.
 
     A side opens by storing its epoch in its lease row, and as a follower it stores the other side's. So an
-    authority whose lease is ahead of it was followed by an epoch of the other side that is gone there.
+    authority whose lease is ahead of its own row has followed an epoch of the other side that is gone there.
     """
     if lease_epoch <= epoch:
         return ""
+    other = authority.other
+    cure = f"`strangler flip SLICE --abort` opens {authority} with it; then `strangler backfill SLICE`"
     return (
-        f"this side is the authority by its row (epoch {epoch}), but has applied rounds of epoch "
-        f"{lease_epoch}: the other side was open then, and its database has been restored since; {CURE}"
+        f"{authority} has followed {other} in epoch {lease_epoch}, of which {other} knows nothing: its "
+        f"database was restored. What was written there is on {authority} alone, as far as rounds went: "
+        f"{cure} brings {other} what it lacks"
     )

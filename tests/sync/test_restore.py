@@ -16,6 +16,7 @@ from sync.core.values import Side
 from sync.errors import Refused, SliceStopped
 from sync.flip import flip
 from sync.life import life
+from sync.recover import abort, resume
 from sync.relay import Relay, Sessions, sessions
 from sync.repair import repair
 from sync.restore import Kept, accept
@@ -157,6 +158,24 @@ def lose(bank: Bank, *statements: str) -> None:
             ours = f"SELECT tgname FROM pg_trigger WHERE tgrelid = '{table}'::regclass AND NOT tgisinternal"
             for (name,) in connection.execute(ours.encode()).fetchall():
                 connection.execute(f'ALTER TABLE {table} ENABLE ALWAYS TRIGGER "{name}"'.encode())
+
+
+def test_a_service_restored_to_before_its_flip_is_not_opened_over_what_was_written_there(
+    files: Banks, both: Sessions, tmp_path: Path
+) -> None:
+    backup = tmp_path / "backup.db"
+    copy(Path(files.extracted.application.path), backup)
+    assert flip(both, Side.EXTRACTED).moved
+    files.extracted.write("UPDATE account SET balance = 70 WHERE id = ?", service_id(1))
+    settle(both)
+    restored(files.extracted, backup, both)
+    with pytest.raises(Refused, match=r"legacy has followed extracted in epoch 2.* --abort"):
+        resume(both)
+    assert abort(both).authority is Side.LEGACY
+    assert files.legacy.read("SELECT balance FROM accounts WHERE id = 1") == [(70,)]
+    assert "not backfilled" in flip(both, Side.EXTRACTED, dry_run=True).sentence
+    backfill(both.lane(), lambda *_: None, lambda _: False)
+    assert verify(both.lane()).clean
 
 
 @SERVICES

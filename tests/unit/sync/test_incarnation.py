@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sync.core.incarnation import Life, judge, look, stale_authority, unannounced
+from sync.core.incarnation import Life, forgotten, judge, look, unannounced
 from sync.core.records import Incarnation, Seen
+from sync.core.values import Side
 
 SEEN = Seen(epoch=3, round=7, acked_seq=90, acked_nonce="n90")
 
@@ -50,6 +51,6 @@ def test_a_round_that_the_authority_never_heard_of_has_to_be_noted_first() -> No
     assert not unannounced(SEEN, Incarnation("a", 95, -1))
 
 
-def test_an_authority_that_was_a_follower_of_a_later_epoch_is_none() -> None:
-    assert stale_authority(3, 3) == ""
-    assert "has applied rounds of epoch 4" in stale_authority(3, 4)
+def test_a_side_that_followed_a_later_epoch_does_not_open_the_other_once_more() -> None:
+    assert forgotten(Side.LEGACY, 3, 3) == ""
+    assert "legacy has followed extracted in epoch 4" in forgotten(Side.LEGACY, 3, 4)
