@@ -13,6 +13,8 @@ from sync.core.values import Applied, Change, Held, Key, Mark, Rows, Side, Slice
 from sync.errors import CannotApply
 from sync.ports import RoundTransaction, Session
 
+_SAME_KEY = "has the same key on the other side"
+
 
 @dataclass(slots=True)
 class Reading:
@@ -110,45 +112,44 @@ class Draft:
 
     def _moved_keys(self, mapped: Mapped) -> dict[Named, str]:
         """A key's name on the other side is for ever (the id map is a bijection)."""
-        names = {name: each.key for name, each in self._applied.items()} | self._names_before(mapped)
+        names = {name: each.key for name, each in self._applied.items() if not each.deleted}
+        names |= self._names_before(mapped)
         return {
-            name: f"its key on the other side would change from {_text(known)} to {_text(key)}"
+            name: f"its key on the other side would change from {_text(known)} to {_text(key)}: have the "
+            "mapping give the key that it had, or delete the row, redrive, and insert it again"
             for name, (key, _) in mapped.rows.items()
             if (known := names.get(name)) is not None and known != key
         }
 
     def _names_before(self, mapped: Mapped) -> dict[Named, Key]:
         """The follower's keys of rows that were brought from there, before it became the follower."""
-        fresh = core.by_entity(name for name in mapped.rows if name not in self._applied)
-        if not self._was_open:
-            return {}
+        was_open = self.tx.authority.epoch > 0  # else the authority has nothing from there
+        fresh = core.by_entity(name for name in mapped.rows if was_open and name not in self._applied)
         return {
             (entity, key): peer
             for entity, keys in fresh.items()
             for key, peer in self.authority.peers(self.spec.name, entity, keys).items()
         }
 
-    @property
-    def _was_open(self) -> bool:
-        """Whether the follower has ever been the authority: else the authority has nothing from there."""
-        return self.tx.authority.epoch > 0
-
     def _shared_keys(self, mapped: Mapped) -> dict[Named, str]:
         """Two rows of the authority must not become one row of the follower."""
         fresh: dict[str, dict[Key, Named]] = {}
         errors: dict[Named, str] = {}
+        before = self._names_before(mapped)
         for name, (key, _) in mapped.rows.items():
-            if name not in self._applied:
+            known = self._applied.get(name)
+            if known is None or known.deleted:
                 first = fresh.setdefault(name[0], {}).setdefault(key, name)
-                if first != name:
-                    errors[name] = f"{core.spelled(first)} has the same key on the other side, {_text(key)}"
+                if first != name:  # whose it was before, or else nobody knows whose it is
+                    for one, other in ((name, first), (first, name)):
+                        if before.get(one) != key:
+                            errors[one] = f"{core.spelled(other)} {_SAME_KEY}, {_text(key)}"
         for entity, keys in fresh.items():
             for key, taken in self._owners(entity, keys).items():
                 other = (entity, taken or ())
                 if taken is not None and other != keys[key] and not self._goes(other):
                     self.reading.claims.same_name(keys[key], other)
-                    said = core.spelled(other)
-                    errors[keys[key]] = f"{said} has the same key on the other side, {_text(key)}"
+                    errors[keys[key]] = f"{core.spelled(other)} {_SAME_KEY}, {_text(key)}"
         return errors
 
     def _goes(self, name: Named) -> bool:
@@ -158,7 +159,7 @@ class Draft:
     def _owners(self, entity: str, keys: Collection[Key]) -> dict[Key, Key | None]:
         """To which rows of the authority these rows of the follower belong; None: to one that was deleted."""
         name, before = self.spec.name, {}
-        if self._was_open:
+        if self.tx.authority.epoch > 0:
             before = {key: each.key for key, each in self.authority.applied_of(name, entity, keys).items()}
         known = self.follower.applied(name, entity, keys)
         return {**before, **{key: None if each.deleted else each.peer_key for key, each in known.items()}}

@@ -16,7 +16,7 @@ from sync.capture import install
 from sync.core.values import Rows, SliceSpec
 from sync.ports import Pair
 from sync.relay import Relay, Sessions, sessions
-from sync.repair import repair
+from sync.repair import redrive, repair
 from sync.rounds import Work, run_round
 from sync.status import status
 from sync.verify import verify
@@ -270,3 +270,48 @@ def test_a_key_with_half_a_surrogate_pair_waits_alone(
         _settle(both)
         assert _service(banks, "balance", 2) == 12
         assert [each.key for each in both.lane().follower.held(BANK)] == [(7,)]
+
+
+def _two_claim_one_key(folder: Path, postgres: Callable[[], str] | None = None) -> None:
+    """Rows 7 and 8 are mapped to one key; 9 comes over under a key that the mended mapping does not give."""
+
+    def thief(rows: Rows) -> Rows:
+        row = ACCOUNT.forward(rows)["account"]
+        assert row is not None
+        wrong = {service_id(8): service_id(7), service_id(9): service_id(99)}
+        return {"account": {**row, "id": wrong.get(row["id"], row["id"])}}
+
+    spec = SliceSpec(BANK, (dataclasses.replace(ACCOUNT, forward=thief), TRANSFER))
+    banks, pair = _ready(folder, spec, postgres)
+    for number in (8, 7, 9):
+        banks.legacy.account(number)
+    with sessions(pair, "relay") as both:
+        _settle(both)
+        assert {each.key for each in both.lane().follower.held(BANK)} == {(7,), (8,)}, (
+            "nobody knows whose it is"
+        )
+    with sessions(Pair(SPEC, pair.legacy, pair.extracted), "relay") as both:
+        redrive(both.lane())
+        assert both.lane().follower.held(BANK) == []
+        banks.legacy.write("UPDATE accounts SET balance = 1 WHERE id = 9")
+        _settle(both)
+        (held,) = both.lane().follower.held(BANK)
+        assert "delete the row, redrive, and insert it again" in held.error
+        banks.legacy.write("DELETE FROM accounts WHERE id = 9")
+        _settle(both)
+        redrive(both.lane())
+        banks.legacy.account(9)
+        _settle(both)
+        assert both.lane().follower.held(BANK) == []
+        assert verify(both.lane()).clean
+
+
+def test_of_two_rows_that_claim_one_key_both_wait_until_the_mapping_is_mended(tmp_path: Path) -> None:
+    _two_claim_one_key(tmp_path)
+
+
+@pytest.mark.services
+def test_of_two_rows_that_claim_one_key_both_wait_on_postgresql_too(
+    tmp_path: Path, postgres_database: Callable[[], str]
+) -> None:
+    _two_claim_one_key(tmp_path, postgres_database)
