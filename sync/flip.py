@@ -112,7 +112,9 @@ def flip(
     step("flip.preflight")
     one = Procedure(both, patience or Patience(), accepted, step, sleep=sleep)
     lag = None if dry_run else _prepare(one, target, tell)
-    checked = preflight(both, target, accepted, unverified=unverified, lag=lag, tell=tell)
+    checked = preflight(
+        both, target, accepted, unverified=unverified, lag=lag, max_lag=one.patience.max_lag, tell=tell
+    )
     attempt = checked.attempt
     if checked.blockers and not dry_run:
         raise Refused(f"{both.pair.spec.name}: {checked.sentence}")
@@ -266,6 +268,7 @@ def _prepare(one: Procedure, target: Side, tell: Tell) -> Lag | None:
             return None
         return measure(
             both.lane(),
+            limit=one.patience.max_lag,
             settle=True,
             patience=one.patience.lag,
             busy=lambda: one.end_stopped(target),

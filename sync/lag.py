@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sync.errors import Busy, Overtaken
 from sync.rounds import Lane, Work, run_round
 
-LAG = 0.1  # seconds: a flip waits about twice as long with both sides closed
+LAG = 0.1  # seconds, unless a person allows more: a flip waits about twice as long with both sides closed
 FEW = 1000  # changes: F2 drains and F3 compares so many within the pause
 PATIENCE = 10.0  # seconds that a flip may work off a backlog before anybody is told of it
 _STILL = 1.0  # seconds without a round, after which nobody relays
@@ -23,17 +23,21 @@ _LOOK = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """`best`: the shortest time that a look has measured; None: nothing that was pending was settled."""
+    """`best`: the shortest time that a look has measured; None: nothing that was pending was settled.
+
+    `limit`: how long it may be, in seconds.
+    """
 
     best: float | None
     pending: int = 0
     why: str = ""  # what was in the way of our own rounds
     watched: bool = True  # no rounds of our own: a flip settles a few by itself
+    limit: float = LAG
 
     @property
     def small(self) -> bool:
         """Whether the pause of a flip would be short."""
-        return self.best is not None and self.best < LAG and self.pending <= FEW
+        return self.best is not None and self.best < self.limit and self.pending <= FEW
 
     @property
     def harmless(self) -> bool:
@@ -49,14 +53,15 @@ class Lag:
             return f"{many} pending changes that nobody settles{why}; does `strangler run sync` run?"
         return (
             f"{many} pending changes, which wait for {self.best * 1000:,.0f} ms and more (at most "
-            f"{LAG * 1000:.0f} ms): the follower is catching up; see `strangler sync status`, and flip when "
-            "fewer are written"
+            f"{self.limit * 1000:,.0f} ms): the follower is catching up; see `strangler sync status`, and "
+            "flip when fewer are written, or allow a longer pause with --max-lag SECONDS"
         )
 
 
 def measure(
     lane: Lane,
     *,
+    limit: float = LAG,
     settle: bool = False,
     patience: float = PATIENCE,
     busy: Callable[[], object] = lambda: None,
@@ -76,11 +81,11 @@ def measure(
     moved = (lane.follower.seen(lane.spec.name).round, began)
     while True:
         first = _pending(lane)
-        took = _sample(lane, first, LAG, lambda: sleep(_LOOK), clock)
+        took = _sample(lane, first, limit, lambda: sleep(_LOOK), clock)
         if took is None and settle:
             took = _sample(lane, _pending(lane), began + patience - clock(), ours, clock)
         best = took if best is None or (took is not None and took < best) else best
-        found = Lag(best, len(first), ours.why, watched=not settle)
+        found = Lag(best, len(first), ours.why, watched=not settle, limit=limit)
         now, number = clock(), lane.follower.seen(lane.spec.name).round
         moved = moved if number == moved[0] else (number, now)
         if found.small or now - began >= patience or (not settle and now - moved[1] > _STILL):

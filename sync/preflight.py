@@ -14,7 +14,7 @@ from sync.core.records import Progress
 from sync.core.rounds import Named
 from sync.core.values import Side
 from sync.errors import SyncError
-from sync.lag import Lag, measure
+from sync.lag import LAG, Lag, measure
 from sync.life import life
 from sync.rehearsal import backwards, openings
 from sync.relay import Sessions
@@ -63,11 +63,12 @@ def preflight(
     unverified: bool = False,
     now: float = 0.0,
     lag: Lag | None = None,
+    max_lag: float = LAG,
     tell: Callable[[str], None] = lambda _sentence: None,
 ) -> Preflight:
     """Look at both sides. `accepted`: quarantined keys that a person has excepted by name; `unverified`: a
-    person takes the risk that no pass of verify is fresh. `lag`: if it has been measured already; `tell`
-    takes a sentence while it is waited for.
+    person takes the risk that no pass of verify is fresh. `lag`: if it has been measured already;
+    `max_lag`: seconds that it may be; `tell` takes a sentence while it is waited for.
     """
     name, now = both.pair.spec.name, now or time.time()
     began = time.monotonic()
@@ -85,7 +86,7 @@ def preflight(
     try:
         writers = _forecast(both, lane, now)
         found = list(_look(both, lane, accepted, unverified, now))
-        found += _lagging(lane, lag, tell, useless=any(blocks for blocks, _ in found))
+        found += _lagging(lane, lag, max_lag, tell, useless=any(blocks for blocks, _ in found))
         waiting = pending(lane)
     except SyncError as error:
         found = [(True, str(error))]
@@ -100,10 +101,12 @@ def preflight(
     )
 
 
-def _lagging(lane: Lane, lag: Lag | None, tell: Callable[[str], None], *, useless: bool) -> Found:
+def _lagging(
+    lane: Lane, lag: Lag | None, limit: float, tell: Callable[[str], None], *, useless: bool
+) -> Found:
     """Waited for only where nothing else is in the way."""
     if lag is None and not useless:
-        lag = measure(lane, tell=tell)
+        lag = measure(lane, limit=limit, tell=tell)
     if lag is not None and not lag.small:
         yield not lag.harmless, lag.sentence
 

@@ -17,7 +17,7 @@ from sync.core.rounds import Named
 from sync.core.values import Side
 from sync.errors import Busy, DatabaseAway, Overtaken, SliceStopped, SyncError
 from sync.ids import give_blocks
-from sync.lag import FEW, PATIENCE
+from sync.lag import FEW, LAG, PATIENCE
 from sync.preflight import acked
 from sync.recent import due, unfilled
 from sync.relay import Sessions
@@ -62,6 +62,7 @@ class Patience:
     close: float = 1.0  # F1, for writers under way: fifteen of 50 ms each took 11 to 52 ms (measured)
     drain: float = 5.0  # from F1 to F5; then the flip is aborted
     lag: float = PATIENCE  # before it begins, for a follower that catches up
+    max_lag: float = LAG  # that what is pending may wait when it begins
     away: float = 20.0  # for a database that does not answer, or is locked, while a flip is half done
 
 
@@ -95,9 +96,7 @@ class Procedure:
     @property
     def paused(self) -> float:
         """For how long nobody could write, as far as this process caused or saw it."""
-        if self.closed_at is None:
-            return 0.0
-        return (self.ended_at or self.clock()) - self.closed_at
+        return 0.0 if self.closed_at is None else (self.ended_at or self.clock()) - self.closed_at
 
     def run(self, goal: Goal, attempt: Attempt | None = None) -> Decision:
         """Step by step to DONE or LOST. Raises GaveUp or SliceStopped (abort it), NotClosed, Away.

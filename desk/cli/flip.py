@@ -39,6 +39,14 @@ if TYPE_CHECKING:
 @click.option(
     "--accept-unverified", "unverified", is_flag=True, help="Though no pass of verify is younger than a day."
 )
+@click.option(
+    "--max-lag",
+    type=click.FloatRange(0.01, 60),
+    default=0.1,
+    show_default=True,
+    metavar="SECONDS",
+    help="That a change may wait for its round when the flip begins; writes wait about twice as long.",
+)
 @click.option("--resume", is_flag=True, help="Bring a flip that was left half done to its end.")
 @click.option("--abort", is_flag=True, help="Take back a flip that was left half done.")
 @click.option("--reason", default="flip", show_default=True, metavar="TEXT", help="Why; kept in the audit.")
@@ -51,6 +59,7 @@ def flip(
     dry_run: bool,
     accepted: tuple[str, ...],
     unverified: bool,
+    max_lag: float,
     resume: bool,
     abort: bool,
     reason: str,
@@ -67,7 +76,7 @@ def flip(
         raise click.UsageError("--dry-run goes with --to.")
     plan = desk.load(context)
     if side is not None:
-        wish = _Wish(plan, name, side, accepted, unverified, reason)
+        wish = _Wish(plan, name, side, accepted, unverified, max_lag, reason)
         return _dry_run(wish, as_json) if dry_run else _flip(wish, as_json)
     return _end(plan, name, "resume" if resume else "abort", accepted, reason, as_json)
 
@@ -81,6 +90,7 @@ class _Wish:
     to: str
     accepted: tuple[str, ...]
     unverified: bool
+    max_lag: float
     reason: str
 
 
@@ -91,7 +101,14 @@ def _dry_run(wish: _Wish, as_json: bool) -> int:
 
     with opened(wish.plan, wish.name) as both:
         excepted = _accepted(both, wish.accepted)
-        checked = preflight(both, Side(wish.to), excepted, unverified=wish.unverified, tell=telling.say)
+        checked = preflight(
+            both,
+            Side(wish.to),
+            excepted,
+            unverified=wish.unverified,
+            max_lag=wish.max_lag,
+            tell=telling.say,
+        )
     return _tell_preflight(wish.name, checked, as_json)
 
 
@@ -99,13 +116,20 @@ def _flip(wish: _Wish, as_json: bool) -> int:
     from desk.slices import opened
     from sync.core.values import Side
     from sync.flip import flip as run
+    from sync.procedure import Patience
 
     target = Side(wish.to)
     with opened(wish.plan, wish.name) as both:
         excepted = _accepted(both, wish.accepted)
         with _announcer(wish.plan, wish.name, wish.reason) as announcer:
             done = run(
-                both, target, announcer, accepted=excepted, unverified=wish.unverified, tell=telling.say
+                both,
+                target,
+                announcer,
+                accepted=excepted,
+                patience=Patience(max_lag=wish.max_lag),
+                unverified=wish.unverified,
+                tell=telling.say,
             )
     return _tell(wish.name, done, target, as_json)
 

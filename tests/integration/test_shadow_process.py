@@ -100,6 +100,8 @@ async def test_it_finds_all_planted_differences_and_nothing_else_and_accounts_fo
     rule = Rule("instant", "updated_at", {"naive": "Europe/Berlin"})
     async with candidate(planted) as service:
         plan = make_plan(tmp_path, service.url, rules=(rule,))
+        # Long enough that nobody's session ends before his next visit, however busy the machine is.
+        plan = replace(plan, evidence=replace(plan.evidence, session_idle=5.0))
         async with shadow(plan) as running, sender(plan) as tap:
             for number in range(1, 1201):
                 tap.offer(exchange(number, body=legacy_product(number), session_key=f"k{number % 97}"))

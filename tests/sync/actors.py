@@ -15,7 +15,9 @@ from sync.core.authority import place
 from sync.core.flip import Goal
 from sync.errors import Busy, DatabaseAway, Overtaken, Refused
 from sync.flip import flip
+from sync.lag import LAG
 from sync.ports import Pair
+from sync.procedure import Patience
 from sync.recover import found_half_done, recover
 from sync.relay import Relay, Sessions, sessions
 from sync.rounds import Work, run_round
@@ -139,8 +141,9 @@ def fill_over(banks: Banks, anew: bool) -> None:
                 time.sleep(0.05)
 
 
-def flip_or_recover(banks: Banks, step: Step = no_step) -> None:
+def flip_or_recover(banks: Banks, step: Step = no_step, *, max_lag: float = LAG) -> None:
     """A flip to the other side; what somebody left half done is resumed, or taken back, first."""
+    patience = Patience(max_lag=max_lag)
     with sessions(pair_of(banks), f"flip {os.getpid()}") as both:
         for goal in itertools.cycle((Goal.RESUME, Goal.ABORT)):
             try:
@@ -148,7 +151,7 @@ def flip_or_recover(banks: Banks, step: Step = no_step) -> None:
                     recover(both, goal, step=step)
                 here = place(both.standing())
                 if here is not None:
-                    flip(both, here.follower, step=step, unverified=True)
+                    flip(both, here.follower, patience=patience, step=step, unverified=True)
                 return
             except (Refused, Overtaken, Busy, DatabaseAway):
                 # Behind after a while without a relay, or a lock: as a person does, look again.

@@ -16,10 +16,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sync import lag
 from sync.capture import install
 from sync.procedure import STEPS
 from sync.relay import sessions
+from sync.verify import verify
 from tests.contract.side_databases import Banks, open_banks
 from tests.sync import actors, reckoning
 from tests.sync.nursery import At, Child, spawn
@@ -30,7 +30,7 @@ CLERKS = 4
 _ROUND = 15.0  # seconds between two reckonings: each is a run of its own on the same databases
 _ANEW = 0.05  # of the backfills begin anew: none may flip before it has ended
 _AT_A_STEP = 0.4  # of the flips die at one of their steps
-_LAG = 5.0  # seconds that what is pending may wait; a flip of the real thing is refused long before
+_LAG = 5.0  # seconds that what is pending may wait: with relays that die all the time the follower lags
 _SERVER = 0.01  # of the blows hit the database server: it takes seconds until all are back, and a flip too
 _SPARED = 0.75  # of the hits at a flip: it takes a second or two, and else none would come to its end
 _PATIENCE = 20  # rounds without a flip: then something holds them up, and the kills prove less than they say
@@ -61,6 +61,9 @@ class Chaos:
             before = self.flips
             self._round(_ROUND, kills)
             actors.settle(self.banks)
+            with sessions(actors.pair_of(self.banks), "verify") as both:
+                at_rest = verify(both.lane())  # the next flips compare what changed since
+            assert at_rest.clean, at_rest
             found = reckoning.reckon(self.banks, reckoning.books_in(self.folder))
             tell(f"kills={self.kills} {found} flips={self.flips}")
             if not found.clean or self._enough(kills):
@@ -136,16 +139,11 @@ class Chaos:
     def _start(self, name: str) -> Child:
         return spawn(name, self._work(name), self.log)
 
-    def _flip(self, step: Callable[[str], None]) -> None:
-        """With relays that die all the time the follower lags: this process, its own, flips all the same."""
-        lag.LAG = _LAG
-        actors.flip_or_recover(self.banks, step)
-
     def _work(self, name: str) -> Callable[[], None]:
         if name == "flip":
             dies = self.dice.random() < _AT_A_STEP
             step = At(self.dice.choice(STEPS)) if dies else actors.no_step
-            return lambda: self._flip(step)
+            return lambda: actors.flip_or_recover(self.banks, step, max_lag=_LAG)
         if name == "backfill":
             anew = self.dice.random() < _ANEW
             return lambda: actors.fill_over(self.banks, anew)
