@@ -134,21 +134,22 @@ def flip(
 
 def _announced(one: Procedure, attempt: Attempt, announcer: Announcer, checked: Preflight) -> Flipped:
     """Tell the facades, flip, tell them how it ended."""
-    _announce(one, announcer)
-    held_since = one.clock()
     try:
+        _announce(one, announcer)
+        held_since = one.clock()
         _hold(one, announcer)
         decision, problem = _flip(one, attempt)
+        here = tell(one, announcer)
     except Refused:
         tell(one, announcer)
         raise
     except BaseException:
-        # Ctrl-C, or an error of ours: nobody must be left without a side to write to.
+        # Ctrl-C at any moment from the first word on, or an error of ours: nobody must be left without a side
+        # to write to, nor wait for a word that does not come.
         with contextlib.suppress(SyncError):
             take_back(one, attempt, "interrupted")
         tell(one, announcer)
         raise
-    here = tell(one, announcer)
     return outcome(one, attempt.target, decision, here, problem, one.clock() - held_since, checked)
 
 

@@ -15,6 +15,7 @@ import pytest
 from migration.errors import LedgerError
 from sync import capture
 from sync.backfill import backfill
+from sync.core.authority import Situation, place
 from sync.core.records import Mismatch, Seen, Settled
 from sync.core.values import Held, Rows, Side
 from sync.errors import Refused
@@ -337,16 +338,23 @@ def test_what_cannot_be_applied_after_the_close_takes_the_flip_back(banks: Banks
     assert "1 keys could not be applied" in done.sentence
 
 
-def test_ctrl_c_leaves_nobody_without_a_side_to_write_to(both: Sessions) -> None:
+@pytest.mark.parametrize("at", ["announced", "held", "closed", "drained", "opened", "tell", "told"])
+def test_ctrl_c_leaves_nobody_without_a_side_to_write_to(both: Sessions, at: str) -> None:
+    pressed: list[str] = []
+
     def interrupt(step: str) -> None:
-        if step == "flip.drained":
+        if step == f"flip.{at}" and not pressed:
+            pressed.append(step)
             raise KeyboardInterrupt
 
     ledger = Ledger()
     with pytest.raises(KeyboardInterrupt):
         flip(both, Side.EXTRACTED, ledger, step=interrupt)
-    assert rows(both) == "legacy open in epoch 3, extracted aborted in epoch 2"
-    assert ledger.told[-1] == ("steady", "legacy", 3)
+    here = place(both.standing())
+    assert here is not None
+    assert here.situation is Situation.STEADY
+    assert here.authority is (Side.EXTRACTED if at in ("opened", "tell", "told") else Side.LEGACY)
+    assert ledger.told[-1] == ("steady", here.authority.value, here.epoch)
 
 
 def test_a_new_epoch_keeps_the_authority(both: Sessions) -> None:
