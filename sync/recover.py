@@ -16,16 +16,6 @@ from sync.procedure import NEEDS_ABORT, Away, Patience, Procedure
 from sync.relay import Sessions
 
 
-def found_half_done(both: Sessions) -> str:
-    """The sentence about what was found at start, with the cure; "" when nothing is half done."""
-    standing = both.standing()
-    here = place(standing)
-    if here is None:
-        return broken(standing).replace("SLICE", both.pair.spec.name)
-    said = "" if here.situation is Situation.STEADY else half_done(here)
-    return said.replace("SLICE", both.pair.spec.name)
-
-
 def recover(
     both: Sessions,
     goal: Goal,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.sync_desk import ORDERS, Desk
+from tests.integration.sync_desk import ORDERS, Desk, verified
 
 pytestmark = pytest.mark.slow
 
@@ -37,12 +37,8 @@ def said(process: subprocess.Popen[str]) -> str:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    """In step, verified, and nobody relays: a flip does it itself."""
-    made = Desk(tmp_path)
-    made.ok("flags", "init")
-    made.in_step()
-    made.ok("verify", "orders")
-    return made
+    """Nobody relays: a flip does it itself."""
+    return verified(tmp_path)
 
 
 def standing(desk: Desk) -> dict[str, object]:

@@ -11,14 +11,15 @@ from contextlib import closing
 from pathlib import Path
 
 from sync.backfill import backfill
-from sync.core.authority import place
-from sync.core.flip import Goal
+from sync.capture import install
+from sync.core.authority import Situation, broken, place
+from sync.core.flip import Goal, half_done
 from sync.errors import Busy, DatabaseAway, Overtaken, Refused
 from sync.flip import flip
 from sync.lag import LAG
 from sync.ports import Pair
 from sync.procedure import Patience
-from sync.recover import found_half_done, recover
+from sync.recover import recover
 from sync.relay import Relay, Sessions, sessions
 from sync.rounds import Work, run_round
 from sync.verify import verify
@@ -91,6 +92,14 @@ def clerk(
         writer.run(time.monotonic() + seconds)
 
 
+def in_step(banks: Banks) -> None:
+    """Capture is there, everything is applied and verified: ready to flip."""
+    with sessions(pair_of(banks), "setup") as both:
+        install(both)
+        backfill(both.lane(), lambda *_: None, lambda _: False)
+        verify(both.lane())
+
+
 def settle(banks: Banks, within: float = 30.0) -> None:
     """Rounds until nothing is pending: what `run sync` does when everybody goes home."""
     end = time.monotonic() + within
@@ -139,6 +148,16 @@ def fill_over(banks: Banks, anew: bool) -> None:
             except (Overtaken, Busy, DatabaseAway):
                 anew = False
                 time.sleep(0.05)
+
+
+def found_half_done(both: Sessions) -> str:
+    """What a person is told of it, with the cure; "" when nothing is half done."""
+    standing = both.standing()
+    here = place(standing)
+    if here is None:
+        return broken(standing).replace("SLICE", both.pair.spec.name)
+    said = "" if here.situation is Situation.STEADY else half_done(here)
+    return said.replace("SLICE", both.pair.spec.name)
 
 
 def flip_or_recover(banks: Banks, step: Step = no_step, *, max_lag: float = LAG) -> None:

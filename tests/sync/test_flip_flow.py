@@ -27,7 +27,7 @@ from sync.relay import Sessions, sessions
 from sync.rounds import Work, run_round
 from sync.verify import verify
 from tests.contract.side_databases import ACCOUNT, BANK, Bank, Banks, open_banks, service_id
-from tests.sync.actors import pair_of
+from tests.sync.actors import in_step, pair_of
 
 SERVICES = pytest.mark.services
 
@@ -39,10 +39,7 @@ def banks(request: pytest.FixtureRequest, tmp_path: Path) -> Banks:
     banks = open_banks(request.param, tmp_path, found)
     for number in (1, 2):
         banks.legacy.account(number)
-    with sessions(pair_of(banks), "setup") as both:
-        capture.install(both)
-        backfill(both.lane(), lambda *_: None, lambda _: False)
-        verify(both.lane())
+    in_step(banks)
     return banks
 
 

@@ -11,8 +11,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from sync import capture
-from sync.backfill import backfill
 from sync.core.values import Side
 from sync.errors import Refused
 from sync.flip import flip
@@ -24,7 +22,7 @@ from sync.relay import Sessions, sessions
 from sync.rounds import Lane, Work, run_round
 from sync.verify import verify
 from tests.contract.side_databases import BANK, Bank, Banks, open_banks
-from tests.sync.actors import pair_of
+from tests.sync.actors import in_step, pair_of
 from tests.sync.test_flip_flow import write_past_the_fence
 
 
@@ -35,10 +33,7 @@ def banks(request: pytest.FixtureRequest, tmp_path: Path) -> Banks:
     made = open_banks(request.param, tmp_path, found)
     for number in range(1, 21):
         made.legacy.account(number)
-    with sessions(pair_of(made), "setup") as both:
-        capture.install(both)
-        backfill(both.lane(), lambda *_: None, lambda _: False)
-        verify(both.lane())
+    in_step(made)
     return made
 
 

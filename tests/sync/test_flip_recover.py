@@ -22,12 +22,12 @@ from sync.core.values import Authority, Phase, Side
 from sync.errors import Refused, SyncError
 from sync.flip import Flipped, Patience, flip
 from sync.procedure import ABORT_STEPS, STEPS
-from sync.recover import found_half_done, recover
+from sync.recover import recover
 from sync.relay import Sessions, sessions
 from sync.rounds import Work, run_round
 from sync.verify import verify
 from tests.contract.side_databases import BANK, Banks, open_banks
-from tests.sync.actors import pair_of
+from tests.sync.actors import found_half_done, pair_of
 
 SERVICES = pytest.mark.services
 CLOSED_BOTH = STEPS[STEPS.index("flip.closed") : STEPS.index("flip.opened")]

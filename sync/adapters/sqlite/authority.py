@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sync.adapters.sqlite import triggers
 from sync.adapters.sqlite.capture import Capture
+from sync.adapters.sqlite.ids import Ids
 from sync.core.records import Seen
 from sync.core.values import Authority, Phase
 from sync.errors import NotCaptured
@@ -15,7 +16,7 @@ _LEASE = """SELECT r.epoch, r.round, r.holder, r.acked_seq, r.acked_nonce, r.ide
     FROM sf_round AS r JOIN sf_authority AS a ON a.slice = r.slice AND a."partition" = '' WHERE r.slice = ?"""
 
 
-class AuthorityPart(Capture):
+class AuthorityPart(Capture, Ids):
     """Authority, fence and lease."""
 
     def authority(self, slice_name: str) -> Authority | None:
@@ -58,10 +59,6 @@ class AuthorityPart(Capture):
                 self.advance_generators(slice_name)
             self.run(_SWAP, (new.epoch, str(new.phase), slice_name, expected.epoch, str(expected.phase)))
             return True
-
-    def advance_generators(self, slice_name: str) -> None:
-        """Set the tables' own generators past every block and key (see `ids`)."""
-        raise NotImplementedError
 
     def mend_fence(self, slice_name: str) -> bool:
         """There is nothing to mend: the fence reads the row itself."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from sync.adapters.sqlite.audit import audit
-from sync.adapters.sqlite.ids import Ids
 from sync.adapters.sqlite.outbox import Outbox
 from sync.adapters.sqlite.rehearsal import Rehearsal
 from sync.adapters.sqlite.schema import quoted
@@ -24,7 +23,7 @@ _APPLIED_SINCE = """SELECT entity, key, peer_key, epoch, round, deleted FROM sf_
     WHERE slice = ? AND round > ? LIMIT ?"""
 
 
-class SqliteSession(Ids, Outbox, Rehearsal):
+class SqliteSession(Outbox, Rehearsal):
     """One connection to one side."""
 
     def shapes(self, tables: Iterable[str]) -> Mapping[str, TableShape]:
