@@ -98,7 +98,8 @@ class Conductor:
             while not stop.is_set():
                 await asyncio.to_thread(self._round)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), ROUND)
+                    async with asyncio.timeout(ROUND):
+                        await stop.wait()
         finally:
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):

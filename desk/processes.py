@@ -169,7 +169,8 @@ async def _next_plan(plan: Plan, plan_file: Path, stop: asyncio.Event, changed: 
     said = ""
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), PLAN_CHECK)
+            async with asyncio.timeout(PLAN_CHECK):
+                await stop.wait()
         try:
             found = await asyncio.to_thread(load_plan, plan_file, os.environ)
         except (PlanError, OSError) as error:

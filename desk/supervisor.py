@@ -71,7 +71,8 @@ class Supervisor:
         while not self.stop.is_set():
             self._look()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.stop.wait(), TICK)
+                async with asyncio.timeout(TICK):
+                    await self.stop.wait()
 
     async def end(self, order: Sequence[str] = ()) -> None:
         """Stop all, in the order of names given and then the rest, each within its grace."""

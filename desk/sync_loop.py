@@ -69,7 +69,8 @@ async def _next_plan(
     mappings, said = _mappings(plan), ""
     while not stop.is_set() and not running.done():
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), CHECK)
+            async with asyncio.timeout(CHECK):
+                await stop.wait()
         try:
             found = await asyncio.to_thread(load_plan, plan_file, os.environ)
         except (PlanError, OSError) as error:

@@ -70,7 +70,8 @@ async def _run(wish: Wish, shop: Sample | None) -> int:
                 seconds = time.monotonic() - began
                 log.block(welcome(wish.plan, wish.plan_file, wish.demo, seconds))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(supervisor.stop.wait(), wish.duration)
+                async with asyncio.timeout(wish.duration):
+                    await supervisor.stop.wait()
         finally:
             supervisor.stop.set()
             await watching

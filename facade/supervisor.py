@@ -257,7 +257,8 @@ class Supervisor:
     async def _reload_for_ever(self, asked: asyncio.Event) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asked.wait(), self.limits.reload_poll)
+                async with asyncio.timeout(self.limits.reload_poll):
+                    await asked.wait()
             by_signal = asked.is_set()
             asked.clear()
             now = await asyncio.to_thread(signature, self.path)

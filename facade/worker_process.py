@@ -107,7 +107,8 @@ class WorkerProcess:
     async def serves(self, within: float) -> bool:
         """Whether it serves, waiting for `within` seconds at most."""
         try:
-            await asyncio.wait_for(self._settled.wait(), within)
+            async with asyncio.timeout(within):
+                await self._settled.wait()
         except TimeoutError:
             return False
         return self.state is State.SERVING
@@ -115,7 +116,8 @@ class WorkerProcess:
     async def ends(self, within: float) -> None:
         """Wait for its end; after `within` seconds bring it about."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), within)
+            async with asyncio.timeout(within):
+                await self._ended.wait()
         if not self._ended.is_set():
             self.kill()
         await self.bury()

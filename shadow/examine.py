@@ -149,7 +149,8 @@ class Examiner:
             # The extracted side has failed this user already: that is its answer.
             return Reply(failure="error", detail="extracted failed this user's own request")
         try:
-            await asyncio.wait_for(lane.turns.acquire(), _PATIENCE)
+            async with asyncio.timeout(_PATIENCE):
+                await lane.turns.acquire()
         except TimeoutError:
             return None
         try:

@@ -129,7 +129,8 @@ class TapListener:
         lock = self._speaking.setdefault(instance, asyncio.Lock())
         mine = False
         with contextlib.suppress(TimeoutError):
-            mine = await asyncio.wait_for(lock.acquire(), _PREDECESSOR)
+            async with asyncio.timeout(_PREDECESSOR):
+                mine = await lock.acquire()
         try:
             while frames:
                 self._hear(instance, frames)

@@ -26,7 +26,8 @@ class PlanChanges:
         """Return when the plan should be read again."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), _LOOK_EVERY)
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await self._asked.wait()
                 self._asked.clear()
                 self._seen = self._look()
                 return

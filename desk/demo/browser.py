@@ -152,6 +152,7 @@ async def pause(seconds: float, stop: asyncio.Event) -> None:
     """Wait, but no longer than until `stop`."""
     if seconds > 0 and not stop.is_set():
         try:
-            await asyncio.wait_for(stop.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await stop.wait()
         except TimeoutError:
             return

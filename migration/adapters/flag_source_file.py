@@ -32,7 +32,8 @@ class FlagFile:
         """The state now."""
         at = self._clock()
         try:
-            stamp, state = await asyncio.wait_for(asyncio.to_thread(self._read), TIMEOUT)
+            async with asyncio.timeout(TIMEOUT):
+                stamp, state = await asyncio.to_thread(self._read)
         except TimeoutError:
             raise FlagError(f"{self.describe()} does not answer within {TIMEOUT:.0f} s") from None
         self._kept = (stamp, state.at(at))

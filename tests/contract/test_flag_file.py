@@ -9,13 +9,16 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from migration.adapters.flag_source_file import MAX_BYTES, FlagFile
 from migration.adapters.flag_writer_file import FlagFileWriter
 from migration.errors import FlagError
+from migration.flag_watch import FlagWatch
 from tests.contract.flag_pairs import ROUTE, fails_in_time
 from tests.unit.migration.migration_builders import FLAG, a_feature
 
@@ -116,3 +119,25 @@ async def test_an_editor_that_never_ends_is_told_in_time(path: Path) -> None:
             lambda: FlagFileWriter(path).set_rollout(FLAG, 5)
         )
     await FlagFileWriter(path).set_rollout(FLAG, 5)
+
+
+class AtOnce(ThreadPoolExecutor):
+    """Does its work in the caller's thread, so that one turn of the loop after the other can be tried."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_whoever_follows_it_can_be_ended_in_any_turn_of_a_look(path: Path, turns: int) -> None:
+    """Python 3.11's asyncio.wait_for loses a cancellation that comes as its work ends."""
+    await FlagFileWriter(path).set_rollout(FLAG, 10)
+    asyncio.get_running_loop().set_default_executor(AtOnce())
+    following = asyncio.create_task(FlagWatch(FlagFile(path, time.time), 60.0, time.time).run())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    following.cancel()
+    over, _ = await asyncio.wait({following}, timeout=2)
+    assert over

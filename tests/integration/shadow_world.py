@@ -159,7 +159,8 @@ class Shadow:
 
     async def end(self) -> None:
         self.stop.set()
-        await asyncio.wait_for(self.task, 15)
+        async with asyncio.timeout(15):
+            await self.task
 
     async def die(self) -> None:
         """As a killed process does: nothing is drained, nothing written any more."""

@@ -426,7 +426,8 @@ async def test_a_shadow_whose_evidence_was_taken_over_ends_and_says_why(tmp_path
             thief.close()
             tap.offer(exchange(1))
             with pytest.raises(EvidenceTakenOver, match="another shadow process"):
-                await asyncio.wait_for(running.task, 10)
+                async with asyncio.timeout(10):
+                    await running.task
 
 
 async def test_300_exchanges_a_second_are_examined_without_a_loss(tmp_path: Path) -> None:

@@ -218,7 +218,8 @@ async def test_a_peer_that_talks_nonsense_is_hung_up_on_and_others_are_served(
             reader, writer = await asyncio.open_unix_connection(address)
         writer.write(data)
         writer.write_eof()
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
         writer.close()
         assert said in " ".join(heard.said)
         await eventually(lambda: tap.connected)
@@ -235,7 +236,8 @@ async def test_a_process_of_another_user_is_hung_up_on(
         monkeypatch.setattr("shadow.listener._ROOT", -1)
         with reachable(path) as address:
             reader, writer = await asyncio.open_unix_connection(address)
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
         writer.close()
         assert heard.said == ["tap: hung up on a process of another user"]
 

@@ -383,5 +383,6 @@ async def test_closing_while_the_connection_is_made_ends_it(turns: int, tmp_path
         for _ in range(turns):
             await asyncio.sleep(0)
         await tap.close(1.0)
-        await asyncio.wait_for(running, 2)
+        async with asyncio.timeout(2):
+            await running
         assert not tap.connected

@@ -72,7 +72,8 @@ async def test_the_end_of_one_side_is_the_end_of_the_other() -> None:
     here, there = await _pair()
     there.channel.send("numbers", n=1)
     await there.channel.close()
-    await asyncio.wait_for(here.ended.wait(), 5)
+    async with asyncio.timeout(5):
+        await here.ended.wait()
     assert [one["kind"] for one in here.heard] == ["numbers"], "what was sent before the end arrives"
     here.channel.send("push", n=2)
     await here.channel.close()
@@ -84,7 +85,8 @@ async def test_a_peer_that_speaks_otherwise_is_hung_up_on() -> None:
     end = _End()
     await end.channel.attach(ours)
     its.sendall(b"GET / HTTP/1.1\r\n\r\n")
-    await asyncio.wait_for(end.ended.wait(), 5)
+    async with asyncio.timeout(5):
+        await end.ended.wait()
     assert (end.heard, its.recv(1)) == ([], b"")
     its.close()
 
