@@ -3,6 +3,7 @@ VENV     := .venv
 BIN      := $(VENV)/bin
 PYTHON   ?= $(shell tools/find-python)
 PYTEST   := $(BIN)/python -m pytest
+STAGE    := $(BIN)/python -m tools.stage
 # Three on two cores: these tests wait, for processes to start and time-outs to pass, more than they compute.
 THREE    := -n 3
 # T chooses tests: make test T="tests/unit -k stages"
@@ -23,9 +24,9 @@ test: install ## Every test that needs no server: the quick ones, the slow ones,
 ifdef T
 	$(PYTEST) -m "not services" $(T)
 else
-	$(PYTEST) -m "not services and not slow" -n 2
-	$(PYTEST) -m "not services and slow and not alone" $(THREE) --durations=15
-	$(PYTEST) -m "not services and slow and alone" --durations=15
+	$(STAGE) -m "not services and not slow" -n 2
+	$(STAGE) -m "not services and slow and not alone" $(THREE) --durations=15
+	$(STAGE) -m "not services and slow and alone" --durations=15
 endif
 
 services: install ## Install the real servers that the last tests need (as root by apt; else it names the packages)
@@ -35,8 +36,8 @@ test-services: services ## The tests against real PostgreSQL, Unleash and Chromi
 ifdef T
 	$(PYTEST) -m services $(T)
 else
-	$(PYTEST) -m "services and not alone" $(THREE) --durations=15
-	$(PYTEST) -m "services and alone" --durations=15
+	$(STAGE) -m "services and not alone" $(THREE) --durations=15
+	$(STAGE) -m "services and alone" --durations=15
 endif
 
 check: install ## Format, lint, types, arrows, unit tests with full coverage of core
