@@ -17,8 +17,8 @@ MOST_MORE_MEMORY = 64 * 1024  # KB
 # times as long. What is looked for here, a facade that is busy with somebody else, costs hundreds of
 # milliseconds.
 FLOOR = 0.05  # seconds
-LEAST = 300  # answers a percentile is taken of
-CALM = 2.0  # seconds
+LEAST = 200  # answers a percentile is taken of
+CALM = 1.0  # seconds
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from bench.endurance.wire import head
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 POSTS = 500  # to each of five servers
 LOAD = 300  # requests before and after a worker is killed
-SECONDS = 4.0  # of overload, and of each attack
+SECONDS = 3.0  # of overload, and of each attack
 # Seconds: a new worker takes one to start, on a busy machine some more, and who comes meanwhile waits for it.
 SUCCESSION = 15.0
 GROWTH_KB = 32 * 1024
