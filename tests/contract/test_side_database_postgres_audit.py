@@ -60,6 +60,12 @@ PLANTED: list[tuple[str, bool, str]] = [
         True,
         "ALTER TABLE transfers ALTER id DROP IDENTITY; ALTER TABLE transfers ALTER id TYPE numeric",
     ),
+    (
+        "key-enum",
+        False,
+        """CREATE TYPE kind AS ENUM ('1'); ALTER TABLE transfers ALTER id DROP IDENTITY;
+        ALTER TABLE transfers ALTER id TYPE kind USING id::text::kind""",
+    ),
     ("key-collation", True, _CITEXT),
     ("no-table", True, "DROP TABLE transfers"),
     ("not-a-table", True, "ALTER TABLE transfers RENAME TO t; CREATE VIEW transfers AS SELECT * FROM t"),

@@ -17,7 +17,7 @@ from tests.sync.odd_mappings import PLANS
 
 SLICE = "odd"
 _SAME = ("note", "code", "whole", "exact", "rate", "moment", "instant", "day", "raw", "doc", "flag")
-_PAIRS = ("short", "num", "small", "any", "word", "slot", "made")
+_PAIRS = ("short", "num", "small", "any", "word", "slot", "made", "kind", "rank")
 _COLUMNS = ("id", "plan", *_SAME, *(f"{how}_{name}" for name in _PAIRS for how in ("loose", "tight")))
 _TABLES = """
 CREATE TABLE {thing} (id {key} PRIMARY KEY, plan TEXT, note TEXT, code VARCHAR(40) UNIQUE, whole BIGINT,
@@ -26,26 +26,38 @@ CREATE TABLE {thing} (id {key} PRIMARY KEY, plan TEXT, note TEXT, code VARCHAR(4
     loose_num NUMERIC, tight_num NUMERIC(5, 2) CHECK (abs(tight_num) < 1000), loose_small BIGINT,
     tight_small SMALLINT CHECK (tight_small < 32768), loose_any INTEGER,
     tight_any INTEGER NOT NULL CHECK (tight_any <> 13), loose_word TEXT, tight_word TEXT, loose_slot INTEGER,
-    tight_slot INTEGER, loose_made TEXT, tight_made TEXT CHECK ({made}){exclude});
+    tight_slot INTEGER, loose_made TEXT, tight_made TEXT CHECK ({made}), loose_kind TEXT, tight_kind {kind},
+    loose_rank TEXT, tight_rank {rank} UNIQUE{exclude});
 CREATE TABLE {remark} (thing_id {key} PRIMARY KEY, remark TEXT);
 CREATE TABLE {part} (id {key} PRIMARY KEY, thing_id {key}, label TEXT);
 CREATE TABLE {tag} (name TEXT PRIMARY KEY, worth INTEGER);
+CREATE TABLE {level} (name {named} PRIMARY KEY, worth INTEGER);
+CREATE TABLE {step} (id {key} PRIMARY KEY, level_name {naming} REFERENCES {level});
+CREATE TABLE {grade} (name {graded} PRIMARY KEY, worth INTEGER);
+"""
+# Types of the service's own: what legacy keeps as any text.
+_OWN_TYPES = """
+CREATE TYPE kind AS ENUM ('low', 'high');
+CREATE DOMAIN rank AS VARCHAR(6) CHECK (VALUE <> 'none') CHECK (VALUE <> 'void');
 """
 _TYPES: dict[str, dict[str, str]] = {
     "sqlite": {
         "float": "FLOAT", "moment": "DATETIME", "instant": "TIMESTAMPTZ", "raw": "BLOB", "doc": "JSON",
         "uuid": "CHAR(32)", "exclude": "", "made": "json_extract(tight_made, '$.a') IS NOT 1",
+        "kind": "TEXT CHECK (tight_kind IN ('low', 'high'))",
+        "rank": "TEXT CHECK (length(tight_rank) <= 6 AND tight_rank NOT IN ('none', 'void'))",
+        "named": "TEXT NOT NULL CHECK (name IN ('low', 'high'))", "naming": "TEXT",
+        "graded": "TEXT NOT NULL CHECK (length(name) <= 6 AND name NOT IN ('none', 'void'))",
     },
     "postgres": {
         "float": "DOUBLE PRECISION", "moment": "TIMESTAMP", "instant": "TIMESTAMPTZ", "raw": "BYTEA",
         "doc": "JSONB", "uuid": "UUID", "exclude": ", EXCLUDE (tight_slot WITH =)",
         "made": "(tight_made::json ->> 'a') IS DISTINCT FROM '1'",
+        "kind": "kind", "rank": "rank", "named": "kind", "naming": "kind", "graded": "rank",
     },
 }  # fmt: skip
-_NAMES = {
-    Side.LEGACY: {"thing": "things", "remark": "remarks", "part": "parts", "tag": "tags"},
-    Side.EXTRACTED: {"thing": "thing", "remark": "remark", "part": "part", "tag": "tag"},
-}
+WHAT = ("thing", "remark", "part", "tag", "level", "step", "grade")
+_NAMES = {Side.LEGACY: {name: f"{name}s" for name in WHAT}, Side.EXTRACTED: {name: name for name in WHAT}}
 _TRIGGERS = {
     "sqlite": """CREATE TRIGGER picky_{event} BEFORE {event} ON {thing}
         WHEN NEW.tight_word IN ('refused', 'code') BEGIN SELECT RAISE(ABORT, 'the trigger refuses'); END;""",
@@ -69,11 +81,14 @@ def name_of(side: Side, what: str) -> str:
 
 def tables(engine: str, side: Side) -> str:
     """The statements that make the tables of `side`, with the follower's trigger."""
-    types = _TYPES[engine]
+    types = dict(_TYPES[engine])
+    if side is Side.LEGACY:
+        types |= dict.fromkeys(("named", "naming", "graded"), "TEXT")
     key = "INTEGER" if side is Side.LEGACY else types["uuid"]
     events = ("INSERT", "UPDATE") if engine == "sqlite" else ("",)
     triggers = (_TRIGGERS[engine].format(**_NAMES[side], event=each) for each in events)
-    return _TABLES.format(**_NAMES[side], **types, key=key) + "".join(triggers)
+    own = _OWN_TYPES if engine == "postgres" else ""
+    return own + _TABLES.format(**_NAMES[side], **types, key=key) + "".join(triggers)
 
 
 # -- the mapping ------------------------------------------------------------------------------------------
@@ -105,6 +120,10 @@ def _translate(side: Side, mended: bool) -> Callable[[Any], Any]:
 
 def _part(turn: Any) -> Callable[[Any], Any]:
     return lambda row: row | {"id": turn(row["id"]), "thing_id": turn(row["thing_id"])}
+
+
+def _step(turn: Any) -> Callable[[Any], Any]:
+    return lambda row: row | {"id": turn(row["id"])}
 
 
 def _entity(what: tuple[str, ...], columns: tuple[tuple[str, ...], ...], **more: Any) -> Entity:
@@ -139,7 +158,16 @@ def spec(*, mended: bool = False) -> SliceSpec:
         references=(Reference("thing", "thing_id", "thing_id", parent=True),),
     )
     tag = _entity(("tag",), (("name", "worth"),), forward=dict, backward=dict)
-    return SliceSpec(SLICE, (thing, part, tag))
+    level = _entity(("level",), (("name", "worth"),), forward=dict, backward=dict)
+    step = _entity(
+        ("step",),
+        (("id", "level_name"),),
+        forward=_step(service_id),
+        backward=_step(legacy_id),
+        references=(Reference("level", "level_name", "level_name", parent=True),),
+    )
+    grade = _entity(("grade",), (("name", "worth"),), forward=dict, backward=dict)
+    return SliceSpec(SLICE, (thing, part, tag, level, step, grade))
 
 
 # -- what is planted ---------------------------------------------------------------------------------------
@@ -159,6 +187,8 @@ class Poison:
     on: Callable[[str, str], bool] | None = None
     held: tuple[str, ...] = ("thing", "part")
     odd_key: str = ""
+    named: str = ""  # the key of what waits, but for steps, where it is no number
+    only: Side | None = None  # the only authority that can hold it
     bare: bool = False  # nothing but what is planted
     born: str = ""  # the only engine that can hold it
 
@@ -236,6 +266,20 @@ STORED: dict[str, Poison] = {
         cure=_mended("rate", "1, exact = 1"), says="rate|exact"),
     "days that Python does not know": _thing(
         "moment = 'infinity', day = '20000-01-01', instant = '0044-03-15 BC'", born="postgres", on=_nowhere),
+    "no label of an enum": _thing("loose_kind = 'zzz'", cure=_mended("loose_kind"), says="kind"),
+    "too long for a domain": _thing("loose_rank = 'long {id}'", cure=_mended("loose_rank"), says="6|rank"),
+    "against a domain's CHECK": _thing("loose_rank = 'none'", cure=_mended("loose_rank"), says="rank"),
+    "a key that is no label of an enum": Poison(
+        "INSERT INTO {level} VALUES ('zzz', {id}); INSERT INTO {step} VALUES ({key}, 'zzz')", bare=True,
+        only=Side.LEGACY, named="zzz", held=("level", "step"), says="zzz|level",
+        cure="INSERT INTO {level} VALUES ('low', {id}); UPDATE {step} SET level_name = 'low' "
+        "WHERE id = {key}; DELETE FROM {level} WHERE name = 'zzz'"),
+    "a key too long for a domain": Poison(
+        "INSERT INTO {grade} VALUES ('too long', {id})", bare=True, only=Side.LEGACY, named="too long",
+        held=("grade",), says="6|grade", cure="UPDATE {grade} SET name = 'long' WHERE worth = {id}"),
+    "a key against a domain's CHECK": Poison(
+        "INSERT INTO {grade} VALUES ('none', {id})", bare=True, only=Side.LEGACY, named="none",
+        held=("grade",), says="rank|CHECK", cure="DELETE FROM {grade} WHERE name = 'none'"),
     "an exclusion": _thing("loose_slot = 1", cure=_mended("loose_slot"), on=_to_postgres, says="exclusion"),
     "a parent's key that is not UTF-8": Poison(
         f"UPDATE {{part}} SET thing_id = {_NO_TEXT} WHERE id = {{key}}", born="sqlite", on=_from_sqlite,

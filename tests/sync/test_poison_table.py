@@ -28,7 +28,7 @@ from sync.status import status
 from sync.verify import verify
 from tests.contract.side_databases import ROLES
 from tests.sync import poisons
-from tests.sync.poisons import FLOWING, SLICE, Poison, key_of, name_of
+from tests.sync.poisons import FLOWING, SLICE, WHAT, Poison, key_of, name_of
 
 FIRST = 100  # number of the first thing that something is wrong with
 
@@ -58,7 +58,7 @@ class World:
 
     def do(self, side: Side, text: str, number: int = 0) -> None:
         """Statements as the application (and owner) of `side`."""
-        names = {what: name_of(side, what) for what in ("thing", "remark", "part", "tag")}
+        names = {what: name_of(side, what) for what in WHAT}
         for statement in text.split("; "):
             filled = statement
             for name, value in names.items():
@@ -124,7 +124,11 @@ def _concerned(world: World, source: Side) -> Iterator[tuple[int, str, Poison, b
         poisons.poisons().items(), FIRST if source is Side.LEGACY else 2 * FIRST
     ):
         concerns = _concerns(name, poison, here, there, source)
-        if poison.born in ("", here) and (concerns or name in poisons.STORED):
+        if (
+            poison.born in ("", here)
+            and poison.only in (None, source)
+            and (concerns or name in poisons.STORED)
+        ):
             yield number, name, poison, concerns
 
 
@@ -139,7 +143,10 @@ def _concerns(name: str, poison: Poison, here: str, there: str, source: Side) ->
 def _names(source: Side, number: int, poison: Poison) -> set[Named]:
     if poison.odd_key:
         return {("tag", keys.parse(f'{{"odd":{poison.odd_key}}}'))}
-    return {(what, key_of(source, number)) for what in poison.held}
+    return {
+        (what, (poison.named,) if poison.named and what != "step" else key_of(source, number))
+        for what in poison.held
+    }
 
 
 def _plays(world: World, source: Side) -> list[str]:
@@ -230,10 +237,8 @@ def _cured(world: World, source: Side, cases: list[tuple[int, str, Poison, bool]
         world.run(source, f"UPDATE {name_of(source, 'thing')} SET plan = 'plain'")
         _settle(both)
         wrong += [f"not equal: {each}" for each in verify(both.lane()).found]
-        counts = [
-            both.on(side).count(name_of(side, what)) for side in Side for what in ("thing", "part", "tag")
-        ]
-        if counts[:3] != counts[3:]:
+        counts = [[both.on(side).count(name_of(side, what)) for what in WHAT] for side in Side]
+        if counts[0] != counts[1]:
             wrong.append(f"not as many: {counts}")
     return wrong
 

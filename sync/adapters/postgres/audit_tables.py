@@ -58,7 +58,16 @@ def _keyed(table: Table, uniques: list[tuple[str, ...]]) -> Iterator[Finding]:
                 f"its key column {name} may be NULL",
                 f"ALTER TABLE {table.name} ALTER COLUMN {quoted(name)} SET NOT NULL",
             )
-        if column.base not in _KEYS:
+        if column.labels:
+            yield Finding(
+                "key-enum",
+                table.name,
+                f"its key column {name} is of type {column.cast}, an enum: ALTER TYPE … RENAME VALUE would "
+                "give rows another key without a write",
+                "change the rows by UPDATE instead",
+                fatal=False,
+            )
+        elif column.base not in _KEYS:
             yield Finding(
                 "key-type",
                 table.name,

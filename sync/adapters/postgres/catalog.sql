@@ -1,8 +1,16 @@
 -- name: columns
 -- Every column of these tables: a type that a cast understands (no length: a cast would cut), and what decides encoding.
-SELECT a.attrelid, a.attname, format_type(a.atttypid, -1), t.typname, a.atttypmod, a.attnotnull, a.attgenerated <> '',
-    format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid), a.attidentity <> ''
-FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+-- A domain is what it is made of: a cast to it would cut, too, and its CHECK would refuse what is only looked for.
+SELECT a.attrelid, a.attname, format_type(t.oid, -1), t.typname, own.typmod, a.attnotnull OR own.not_null, a.attgenerated <> '',
+    format_type(t.oid, own.typmod), pg_get_expr(d.adbin, d.adrelid), a.attidentity <> '',
+    CASE t.typtype WHEN 'e' THEN t.oid ELSE 0 END
+FROM pg_attribute a CROSS JOIN LATERAL (
+    WITH RECURSIVE up (oid, typmod, not_null, n) AS (
+        SELECT a.atttypid, a.atttypmod, false, 0
+        UNION ALL SELECT y.typbasetype, CASE WHEN y.typtypmod >= 0 THEN y.typtypmod ELSE up.typmod END,
+            up.not_null OR y.typnotnull, n + 1 FROM up JOIN pg_type y ON y.oid = up.oid WHERE y.typtype = 'd')
+    SELECT up.oid, up.typmod, up.not_null FROM up ORDER BY n DESC LIMIT 1) AS own
+JOIN pg_type t ON t.oid = own.oid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = ANY(%(tables)s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum
 -- name: uniques

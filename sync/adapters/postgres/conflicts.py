@@ -32,7 +32,7 @@ _REFERRERS = """SELECT u.n, {theirs} FROM
 (SELECT n, {sent} FROM unnest({places}) WITH ORDINALITY AS s({names}, n)) AS u
 JOIN {table} AS t ON {same} LIMIT {limit}"""
 # A value that is none; or what the index asks for is not ours to call, or not mapped: it is left out.
-_OF_THE_ROW, _OF_THE_INDEX = ("22", "P0"), "42"
+_OF_THE_ROW, _OF_THE_INDEX = ("22", "23", "P0"), "42"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def _referrers(
         "table": other.name,
         "names": ", ".join(names),
         "places": ", ".join("%s::text[]" for _ in names),
-        "sent": ", ".join(f"s.{name}::{table.columns[column].cast} AS {name}" for name, column in pairs),
+        "sent": ", ".join(f"{table.columns[column].wanted(f's.{name}')} AS {name}" for name, column in pairs),
         "same": " AND ".join(
             f"t.{quoted(column)} = u.{name}" for column, name in zip(key.columns, names, strict=True)
         ),

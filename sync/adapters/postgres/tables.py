@@ -43,7 +43,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: `cast` takes text, `base` is the type's own name."""
+    """One column: `cast` takes text, `base` is the type's own name, a domain's that of what it is made of."""
 
     name: str
     cast: str
@@ -51,6 +51,16 @@ class Column:
     nullable: bool
     hex_uuid: bool
     generated: bool
+    labels: int = 0  # the type that has them, if it is an enum
+
+    def wanted(self, text: str) -> str:
+        """The value that this text spells, in SQL; NULL where an enum has no such label: no row has it."""
+        if not self.labels:
+            return f"{text}::{self.cast}"
+        return (
+            f"(SELECT e.enumlabel::text::{self.cast} FROM pg_enum AS e"  # noqa: S608
+            f" WHERE e.enumtypid = {self.labels} AND e.enumlabel = {text})"
+        )
 
     def given(self, alias: str) -> str:
         """The column in SQL as something that has an equality."""
@@ -125,7 +135,7 @@ class Table:
     def _check(self, name: str) -> Callable[[Any], bool] | None:
         """What tells the values that this key column can hold, of those in normal form."""
         column = self.columns[name]
-        return _FITS.get("text" if column.hex_uuid else column.base)
+        return _FITS.get("text" if column.hex_uuid or column.labels else column.base)
 
     def check_key(self, name: str, values: Iterable[Any]) -> None:
         """Refuse what a cast would make another value of, or nothing at all: two keys would be one row."""
@@ -147,9 +157,12 @@ class Table:
         """`key IN these`, with one text array a key column as parameters."""
         if len(self.spec.key) == 1:
             column = self.columns[self.spec.key[0]]
+            if column.labels:
+                those = f"SELECT {column.wanted('k')} FROM unnest(%s::text[]) AS u(k)"  # noqa: S608
+                return f"{alias}.{quoted(column.name)} = ANY(ARRAY({those}))"
             return f"{alias}.{quoted(column.name)} = ANY(%s::text[]::{column.cast}[])"
         names = ", ".join(f"{alias}.{quoted(name)}" for name in self.spec.key)
-        given = ", ".join(f"k{at}::{self.columns[name].cast}" for at, name in enumerate(self.spec.key))
+        given = ", ".join(self.columns[name].wanted(f"k{at}") for at, name in enumerate(self.spec.key))
         places = ", ".join("%s::text[]" for _ in self.spec.key)
         aliases = ", ".join(f"k{at}" for at in range(len(self.spec.key)))
         return f"({names}) IN (SELECT {given} FROM unnest({places}) AS u({aliases}))"  # noqa: S608
@@ -209,9 +222,11 @@ def find(link: Link, spec: SliceSpec, side: Side, search_path: str) -> Tables:
         )
     wanted = {"tables": list(oids.values())}
     columns: dict[int, dict[str, Column]] = {oid: {} for oid in oids.values()}
-    for oid, name, cast, base, typmod, not_null, generated, *_ in link.run(_CATALOG["columns"], wanted):
+    for oid, name, cast, base, typmod, not_null, generated, *_, labels in link.run(
+        _CATALOG["columns"], wanted
+    ):
         hex_uuid = base == "bpchar" and typmod == _HEX_UUID
-        columns[oid][name] = Column(name, cast, base, not not_null, hex_uuid, generated)
+        columns[oid][name] = Column(name, cast, base, not not_null, hex_uuid, generated, labels)
     names = {oid: name for root, oid, name, *_ in link.run(_CATALOG["tree"], wanted) if root == oid}
     uniques = link.run(_CATALOG["uniques"], wanted)
     links = [

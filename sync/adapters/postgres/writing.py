@@ -54,7 +54,7 @@ def column_text(value: Any, column: Column) -> str | None:
         return "null"
     if column.hex_uuid and isinstance(value, uuid.UUID):
         return value.hex
-    return encoded(value, column.base)
+    return encoded(value, "text" if column.labels else column.base)
 
 
 def written(table: Table, row: Row) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ def referred(link: Link, table: Table, key: ForeignLink, keys: Collection[Key]) 
     names = [f"k{at}" for at in range(len(table.spec.key))]
     pairs = list(zip(names, table.spec.key, strict=True))
     listed, given = ", ".join(names), ", ".join("%s::text[]" for _ in names)
-    cast = ", ".join(f"{name}::{table.columns[column].cast} AS {name}" for name, column in pairs)
+    cast = ", ".join(f"{table.columns[column].wanted(name)} AS {name}" for name, column in pairs)
     held = zip(key.columns, names, strict=True)
     matches = " AND ".join(f"c.{quoted(column)} = u.{name}" for column, name in held)
     link.raw("SET LOCAL enable_hashjoin = on")  # the column that refers may well have no index
