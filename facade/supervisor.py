@@ -154,6 +154,7 @@ class Supervisor:
     async def drain(self) -> None:
         """Say that no more is taken, then have the workers finish what they have."""
         self.draining = True
+        self.workers.stay()
         self.log.line("draining")
         await asyncio.sleep(self.limits.readiness_wait)
         await self.workers.drain()

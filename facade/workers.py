@@ -28,6 +28,7 @@ _STARTING = 30.0  # seconds for a worker to serve: half a second on a quiet mach
 _ATTEMPTS = 3  # at the start of all, before it is given up: then it is no accident
 _LOOK = 0.25  # seconds between two looks at their silence
 _ENDING = 5.0  # seconds beyond a drain's own, for the tap and the last numbers
+_TOGETHER = 0.1  # seconds in which a SIGTERM to the whole group has reached the supervisor, too
 
 
 @dataclass
@@ -62,7 +63,8 @@ class Workers:
         self._one_by_one = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._all: list[WorkerProcess] = []
-        self._stopping = self._served = False
+        self._unburied: set[WorkerProcess] = set()  # the channel of some has ended, the process not yet
+        self._stopping = self._served = self._last = False
 
     # What is seen of them
 
@@ -163,12 +165,16 @@ class Workers:
         if self._served and not self._stopping:
             self._later(self._roll())
 
+    def stay(self) -> None:
+        """The supervisor is to end: who is asked to end meanwhile does so with the others, unreplaced."""
+        self._last = True
+
     async def drain(self) -> None:
         """Have all finish what they have and end; who does not in time is killed."""
         self._stopping = True
         close_all([place.sockets for place in self._places])
         await let_go(*self._tasks)
-        ending = list(self._all)
+        ending = [one for one in self._unburied if one.process.poll() is None]
         for one in ending:
             if one.state is State.SERVING:
                 one.drain()
@@ -231,6 +237,7 @@ class Workers:
         process, end = spawn(place.number, place.sockets, self._env)
         one = WorkerProcess(place.number, process, self._numbers, self._ended, self._leave, self._on_writes)
         self._all.append(one)
+        self._unburied = {each for each in self._unburied if each.process.returncode is None} | {one}
         await one.channel.attach(end)
         return one
 
@@ -242,7 +249,13 @@ class Workers:
     def _leave(self, one: WorkerProcess) -> None:
         """Somebody sent it a SIGTERM."""
         if not self._stopping and one.state is State.SERVING:
-            self._later(self._replace(self._places[one.place], one))
+            self._later(self._replace_alone(one))
+
+    async def _replace_alone(self, one: WorkerProcess) -> None:
+        """Replace who was asked to end, unless all of us were: service managers signal the whole group."""
+        await asyncio.sleep(_TOGETHER)
+        if not self._last:
+            await self._replace(self._places[one.place], one)
 
     def _ended(self, one: WorkerProcess) -> None:
         self._all.remove(one)

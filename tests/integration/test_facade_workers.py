@@ -347,7 +347,10 @@ def test_a_drain_says_so_first_where_it_was_asked_to(tmp_path: Path, legacy: Raw
     with facade(tmp_path, legacy.url, workers=2, env={"STRANGLER_FACADE_READINESS_WAIT": "1"}) as front:
         front.process.send_signal(signal.SIGTERM)
         until(lambda: front.admin("/readyz")[0] == 503, "readiness to fail")
+        for worker in front.workers():
+            os.kill(worker, signal.SIGTERM)  # as a service manager does, to the whole group
         assert [ask(front.port, "GET", "/").body for _ in range(20)] == [b"legacy"] * 20
+        assert front.workers("starting") == [], "nobody takes over from a facade that ends"
         assert front.process.wait(10) == 0
         assert not _takes(front.port)
 
