@@ -11,6 +11,7 @@ from sync.core.records import Writer
 DAY = 86_400.0
 DAYS = 30  # a monthly job is the slowest that people forget
 UNKNOWN = "unknown"  # what an engine says that cannot name its writers (SQLite)
+OURS = "strangler"  # marks that we set ourselves, of every row, when capture comes back after a gap (SQLite)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def forecast(
     """
     totals: dict[str, list[Writer]] = {}
     for each in writers:
-        if now - each.last <= days * DAY:
+        if each.name != OURS and now - each.last <= days * DAY:
             totals.setdefault(each.name, []).append(each)
     named = not totals or set(totals) != {UNKNOWN}
     refused = [

@@ -56,6 +56,13 @@ def test_an_engine_that_names_no_writers_says_so() -> None:
     assert found.sentence.startswith("this database does not say who writes")
 
 
+def test_the_marks_that_we_set_ourselves_are_no_writer() -> None:
+    assert forecast([writer("strangler", 2_487)], NOW).sentence.startswith("no writer was seen")
+    found = forecast([writer("unknown", 500), writer("strangler", 2_487)], NOW)
+    assert found.refused == ()
+    assert found.sentence.startswith("this database does not say who writes")
+
+
 LIMITS = Limits(outbox_max=1_000, outbox_age=60.0)
 FUSES = {
     "nothing": (Fuse(999, 59.0), Verdict(), ""),
