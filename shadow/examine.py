@@ -98,9 +98,12 @@ class Examiner:
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self, seconds: float) -> None:
-        """Let what is under way end."""
+        """Let what is under way end; what has not by then is given up, and counts as lost."""
         if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=seconds)
+            _, late = await asyncio.wait(tuple(self._tasks), timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     # -- sessions ----------------------------------------------------------------------------------
 

@@ -57,6 +57,9 @@ class TapListener:
     async def close(self) -> None:
         """Hang up; what senders said before is heard to its end."""
         if self._server is not None:
+            # While we still listen: later it might be our successor's socket, which nobody would find again.
+            with contextlib.suppress(OSError):
+                self._path.unlink()
             self._server.close()
             for _ in range(_TURNS):
                 await asyncio.sleep(0)  # whoever was accepted just now gets as far as being known here
@@ -68,8 +71,6 @@ class TapListener:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        with contextlib.suppress(OSError):
-            self._path.unlink()
 
     async def refuse_a_second(self) -> None:
         """TapError when another shadow process listens on the path."""
