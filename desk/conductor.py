@@ -83,6 +83,7 @@ class Conductor:
         self._said = SaidOnce(tell)
         self._tell = tell
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
+        self._ends: Callable[[], bool] = lambda: False
         poll = min(plan.flags.poll, ROUND) if plan.flags.kind == "file" else plan.flags.poll
         self._watch = FlagWatch(source, poll, clock, stale_after=plan.flags.stale_after)
 
@@ -94,6 +95,7 @@ class Conductor:
     async def run(self, stop: asyncio.Event) -> None:
         """Rounds until `stop`; then the lease is given back, so that another one takes over at once."""
         following = asyncio.create_task(self._watch.run())
+        self._ends = stop.is_set
         try:
             while not stop.is_set():
                 await asyncio.to_thread(self._round)
@@ -102,8 +104,7 @@ class Conductor:
                         await stop.wait()
         finally:
             following.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await following
+            await asyncio.gather(following, return_exceptions=True)
             await asyncio.to_thread(self.close)
 
     def close(self) -> None:
@@ -144,7 +145,8 @@ class Conductor:
             return
         states, slices = ledger.routes(), ledger.slices()
         for route in self.plan.routes.values():
-            if route.id in states:
+            # Evidence that is away costs seconds for each route: who is told to end does not ask on.
+            if route.id in states and not self._ends():
                 self._conduct(ledger, route, states[route.id], flags, slices.get(route.slice_name))
 
     def _conduct(

@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from desk import state
 from desk.blame import paragraph
 from desk.conductor import PLAN_CHECK, Conductor
 from desk.errors import Exit
 from desk.signals import StopSignals
+from facade.leaving import leave
 from migration.bootstrap import open_flag_source, open_ledger
 from migration.core.plan import Plan
 from migration.errors import FlagError, LedgerError, MigrationError, PlanError
@@ -42,7 +43,8 @@ def facade(plan: Plan, plan_file: Path, workers: int = 1) -> int:
         from facade.bootstrap import serve
 
         await asyncio.to_thread(_make_state, plan)
-        await serve(plan_file, stop, workers)
+        if not stop.is_set():
+            await serve(plan_file, stop, workers)
 
     return _process(work(), stop, (MigrationError, OSError))
 
@@ -58,6 +60,8 @@ def shadow(plan: Plan, plan_file: Path) -> int:
         from shadow.bootstrap import serve
 
         await asyncio.to_thread(_make_state, plan)
+        if stop.is_set():
+            return
         with contextlib.suppress(OSError):
             os.nice(_BEHIND_USERS)
         await serve(plan, stop, reload)
@@ -73,7 +77,8 @@ def sync(plan: Plan, plan_file: Path) -> int:
         from desk.sync_loop import keep_in_step
 
         await asyncio.to_thread(_make_state, plan)
-        await keep_in_step(plan, plan_file, stop, tell)
+        if not stop.is_set():
+            await keep_in_step(plan, plan_file, stop, tell)
 
     return _process(work(), stop)
 
@@ -84,6 +89,8 @@ def conductor(plan: Plan, plan_file: Path, *, once: bool) -> int:
 
     async def work() -> None:
         await asyncio.to_thread(_make_state, plan)
+        if stop.is_set():
+            return
         with contextlib.suppress(FlagError, LedgerError):  # said in the first round
             await state.make_flags(plan)
         await (_conduct_once(plan) if once else _conduct(plan, plan_file, stop))
@@ -107,24 +114,32 @@ def _process(
 ) -> int:
     """Run `work`; errors of `configuration` are not worth a restart, and under `up` they stop everything."""
     try:
-        return asyncio.run(_until_stopped(work, stop))
-    except KeyboardInterrupt:
+        asyncio.run(_until_stopped(work, stop, configuration))
+    except KeyboardInterrupt:  # before there were handlers
         return Exit.INTERRUPTED
+
+
+async def _until_stopped(
+    work: Coroutine[Any, Any, object], stop: asyncio.Event, configuration: tuple[type[Exception], ...]
+) -> NoReturn:
+    def insist() -> None:
+        os._exit(Exit.INTERRUPTED)
+
+    with StopSignals(stop, insist, hang_up=False) as signals:
+        code = await _code_of(work, configuration)
+        leave(Exit.INTERRUPTED if code == Exit.YES and signals.by == signal.SIGINT else code)
+
+
+async def _code_of(work: Coroutine[Any, Any, object], configuration: tuple[type[Exception], ...]) -> int:
+    try:
+        await work
     except configuration as error:
         tell(paragraph(error))
         return Exit.COULD_NOT_RUN
     except Exception as error:  # noqa: BLE001 - a process that dies says why in one paragraph
         tell(paragraph(error))
         return DEFECT
-
-
-async def _until_stopped(work: Coroutine[Any, Any, object], stop: asyncio.Event) -> int:
-    def insist() -> None:
-        os._exit(Exit.INTERRUPTED)
-
-    with StopSignals(stop, insist, hang_up=False) as signals:
-        await work
-    return Exit.INTERRUPTED if signals.by == signal.SIGINT else Exit.YES
+    return Exit.YES
 
 
 def _make(plan: Plan) -> tuple[Conductor, Any]:
@@ -155,22 +170,31 @@ async def _conduct(plan: Plan, plan_file: Path, stop: asyncio.Event) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
     while not stop.is_set():
         tell(f"conducting {count_of(len(plan.routes), 'route')} of {plan.path}")
-        changed = asyncio.Event()
-        one, source = _make(plan)
-        watching = asyncio.create_task(_next_plan(plan, plan_file, stop, changed))
-        try:
-            await one.run(changed)
-        finally:
-            await source.close()
-        plan = await watching
+        plan = await _conduct_one(plan, _next_plan(plan, plan_file, stop))
 
 
-async def _next_plan(plan: Plan, plan_file: Path, stop: asyncio.Event, changed: asyncio.Event) -> Plan:
+async def _conduct_one(plan: Plan, next_plan: Coroutine[Any, Any, Plan]) -> Plan:
+    """Conduct until `next_plan` has ended, however it ends; what it found."""
+    changed = asyncio.Event()
+    watching = asyncio.create_task(next_plan)
+    watching.add_done_callback(lambda _: changed.set())
+    one, source = _make(plan)
+    try:
+        await one.run(changed)
+    finally:
+        await source.close()
+    return await watching
+
+
+async def _next_plan(plan: Plan, plan_file: Path, stop: asyncio.Event) -> Plan:
+    """The plan to go on with once it has changed; the same one at the end."""
     said = ""
-    while not stop.is_set():
+    while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PLAN_CHECK):
                 await stop.wait()
+        if stop.is_set():
+            return plan
         try:
             found = await asyncio.to_thread(load_plan, plan_file, os.environ)
         except (PlanError, OSError) as error:
@@ -179,7 +203,4 @@ async def _next_plan(plan: Plan, plan_file: Path, stop: asyncio.Event, changed: 
             said = str(error)
             continue
         if found.hash != plan.hash:
-            changed.set()
             return found
-    changed.set()
-    return plan

@@ -38,7 +38,8 @@ class StopSignals:
         return [*wanted, signal.SIGHUP] if self._hang_up and not nohup else wanted
 
     def _got(self, number: signal.Signals) -> None:
-        if self.by is not None and number != signal.SIGHUP:
+        # SIGTERM again is the same wish: `timeout` sends it to its child, and then to the child's group.
+        if self.by is not None and number == signal.SIGINT:
             self._hurry()
         self.by = self.by or number
         self._stop.set()

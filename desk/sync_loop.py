@@ -24,6 +24,9 @@ from sync.mapping_file import digest
 from sync.process import SyncProcess
 
 CHECK = 1.0  # seconds between looks at the plan and its mapping files
+# Seconds for rounds under way: a database that says nothing holds one for longer than `up` waits. Whoever is
+# cut off leaves a round that its successor ends.
+LEAVING = 17.0
 
 Tell = Callable[[str], None]
 
@@ -39,7 +42,17 @@ async def keep_in_step(plan: Plan, plan_file: Path, stop: asyncio.Event, tell: T
             plan = await _next_plan(plan, plan_file, stop, running, tell)
         finally:
             ended.set()
-            await running
+            await _over(running, stop)
+
+
+async def _over(running: asyncio.Task[None], stop: asyncio.Event) -> None:
+    """Wait for the relays' end, and raise their error; once `stop` is set no longer than LEAVING seconds."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    over, _ = await asyncio.wait({running}, timeout=LEAVING)
+    if over:
+        await running
 
 
 def _run(plan: Plan, ended: threading.Event, tell: Tell) -> None:
@@ -71,6 +84,8 @@ async def _next_plan(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CHECK):
                 await stop.wait()
+        if stop.is_set():
+            break
         try:
             found = await asyncio.to_thread(load_plan, plan_file, os.environ)
         except (PlanError, OSError) as error:

@@ -11,20 +11,29 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from facade.bootstrap import serve
 from facade.errors import FacadeError
+from facade.leaving import leave
 from migration.errors import MigrationError
 
-COULD_NOT_RUN = 3
+COULD_NOT_RUN, INTERRUPTED = 3, 130
 
 
-async def _run(plan: Path, workers: int) -> None:
+async def _run(plan: Path, workers: int) -> NoReturn:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await serve(plan, stop, workers)
+    # Imported here: it takes a while, and a signal meanwhile must find us prepared.
+    from facade.bootstrap import serve
+
+    try:
+        await serve(plan, stop, workers)
+    except (FacadeError, MigrationError) as error:
+        sys.stderr.write(f"{error}\n")
+        leave(COULD_NOT_RUN)
+    leave(0)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,13 +41,13 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m facade", description=__doc__)
     parser.add_argument("plan", type=Path, metavar="PLAN")
     parser.add_argument("--workers", type=_count, default=1, metavar="N", help="processes; one per core")
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)  # until there is a plan to read again, and workers to replace
     given = parser.parse_args(arguments)
     try:
         asyncio.run(_run(given.plan, given.workers))
-    except (FacadeError, MigrationError) as error:
-        sys.stderr.write(f"{error}\n")
-        return COULD_NOT_RUN
-    return 0
+    except KeyboardInterrupt:  # before there was a loop to hear of it
+        return INTERRUPTED
 
 
 def _count(text: str) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 from socket import socket
-from typing import Any
+from typing import Any, NoReturn
 
 import uvloop
 
@@ -25,6 +25,7 @@ from facade.adapters.log import Log
 from facade.adapters.metrics_text import flattened
 from facade.adapters.pool import Pools
 from facade.adapters.server import FacadeServer
+from facade.adapters.spawning import hear_signals
 from facade.adapters.state_file import slices_of, states_of
 from facade.adapters.telling import Telling, decision_line
 from facade.after import After
@@ -33,6 +34,7 @@ from facade.core.decide import snapshot
 from facade.core.workers import share_of
 from facade.errors import FacadeError
 from facade.gauges import report
+from facade.leaving import leave
 from facade.live import Live
 from facade.process import Facade, ToldFlags, identities_of, project_of
 from facade.proxy import Proxy
@@ -195,6 +197,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._asked_to_end)
         loop.add_signal_handler(signal.SIGINT, self._interrupted)
+        hear_signals()
 
     def _asked_to_end(self) -> None:
         """The supervisor decides: it starts a successor first, or ends itself."""
@@ -253,7 +256,11 @@ def main(arguments: Sequence[str]) -> int:
         signal.signal(number, signal.SIG_IGN)  # the supervisor's, which a whole group may get
     place, channel, *listeners = map(int, arguments)
     sockets = [socket(fileno=handle) for handle in listeners]
-    return uvloop.run(Worker(place, sockets).run(socket(fileno=channel)))
+    return uvloop.run(_live(Worker(place, sockets), socket(fileno=channel)))
+
+
+async def _live(worker: Worker, channel: socket) -> NoReturn:
+    leave(await worker.run(channel))
 
 
 if __name__ == "__main__":

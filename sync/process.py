@@ -28,6 +28,7 @@ from sync.relay import Health, Relay, Sessions
 
 LEASE_TTL = 5.0  # seconds until another process takes over from a killed one
 RENEW = 1.0
+ENDING = 15.0  # seconds for a slice's threads together; one whose database hangs ends when that answers
 STALE = 3.0  # seconds in a transaction after which a former leader's session is ended by its successor
 
 Tell = Callable[[str], None]
@@ -47,8 +48,9 @@ class _Lead:
 
     def end(self) -> None:
         self.stop.set()
+        until = time.monotonic() + ENDING
         for thread in self.threads:
-            thread.join(timeout=15)
+            thread.join(timeout=max(0.0, until - time.monotonic()))
 
 
 class SyncProcess:
@@ -74,10 +76,13 @@ class SyncProcess:
         try:
             while True:
                 for name in self._slices:
-                    self._keep(name)
+                    if not stop.is_set():
+                        self._keep(name)
                 if stop.wait(RENEW):
                     return
         finally:
+            for lead in self._leads.values():
+                lead.stop.set()  # all at once, or the last slice would wait for every other one
             for name in list(self._leads):
                 self._leave(name)
 

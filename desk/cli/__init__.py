@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+
+_INTERRUPTED = 130  # Exit.INTERRUPTED, of which nothing is imported yet
 
 
 def main() -> None:
     """Run the command line and leave with one of the exit codes of `desk.errors.Exit`."""
-    from desk.cli.door import run
+    try:
+        from desk.cli.door import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before there was a door, or while it closed
+        code = _INTERRUPTED
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the interpreter ends, Ctrl-C is no traceback
+    sys.exit(code)

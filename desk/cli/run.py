@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import click
 
 from desk.cli import desk
@@ -11,6 +13,8 @@ from desk.cli.commands import DeskGroup
 @click.group(cls=DeskGroup)
 def run() -> None:
     """Start one process in the foreground. SIGHUP reloads its plan, SIGTERM and Ctrl-C end it."""
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)  # it would end what cannot do yet what is asked
 
 
 @run.command(short_help="The proxy: every request of every user passes here.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _ROOMS = str(Path(__file__).resolve().parents[2])
+# What a whole group may get. Held back in a worker until it has handlers for it: in its first half second
+# Ctrl-C would be a traceback, and SIGHUP its death.
+_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 def spawn(
@@ -22,6 +26,7 @@ def spawn(
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with its:
         handles = [its.fileno(), *(listener.fileno() for listener in listeners)]
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
         try:
             process = subprocess.Popen(  # noqa: S603 - our own module, by this very interpreter
                 [sys.executable, "-m", "facade.worker", str(slot), *map(str, handles)],
@@ -32,8 +37,15 @@ def spawn(
         except BaseException:
             ours.close()
             raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
     ours.setblocking(False)
     return process, ours
+
+
+def hear_signals() -> None:
+    """In a worker, once it has its handlers: what came meanwhile arrives now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
 
 
 def _environment(env: Mapping[str, str]) -> Mapping[str, str]:

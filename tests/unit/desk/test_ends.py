@@ -1,0 +1,149 @@
+"""How the desk's long-running processes are told to end, and what does not keep them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from desk import processes, sync_loop
+from desk.signals import StopSignals
+from migration.core.flags import plan_flags
+from migration.core.gate import RouteEvidence
+from migration.core.plan import LedgerSettings, Plan
+from sync.process import SyncProcess, _Lead
+from tests.unit.desk.test_conductor_rounds import READY, Stage, a_plan
+
+
+@pytest.mark.parametrize(
+    ("numbers", "by", "hurried"),
+    [
+        ((signal.SIGTERM,), signal.SIGTERM, 0),
+        ((signal.SIGINT,), signal.SIGINT, 0),
+        ((signal.SIGTERM, signal.SIGTERM), signal.SIGTERM, 0),  # coreutils' timeout sends it twice
+        ((signal.SIGINT, signal.SIGTERM), signal.SIGINT, 0),
+        ((signal.SIGINT, signal.SIGINT), signal.SIGINT, 1),
+        ((signal.SIGTERM, signal.SIGINT), signal.SIGTERM, 1),
+    ],
+)
+def test_only_a_second_ctrl_c_kills(numbers, by, hurried):
+    stop, calls = asyncio.Event(), []
+    signals = StopSignals(stop, lambda: calls.append("hurry"))
+    for number in numbers:
+        signals._got(number)
+    assert (signals.by, len(calls), stop.is_set()) == (by, hurried, True)
+
+
+def test_a_conductor_that_is_told_to_end_asks_for_no_more_evidence():
+    """Where evidence is away each look costs seconds, and there may be thousands of routes."""
+    stage = Stage()
+    (slice_,) = stage.plan.slices.values()
+    several = tuple(replace(slice_.routes[0], name=name) for name in ("a", "b", "c"))
+    stage.plan = replace(stage.plan, slices={"catalog": replace(slice_, routes=several)})
+    asyncio.run(stage.flags.ensure(plan_flags(stage.plan)))
+    for route in several:
+        asyncio.run(stage.flags.set_rollout(route.flag, 10))
+    asked: list[str] = []
+
+    async def conduct() -> None:
+        stop = asyncio.Event()
+
+        def told_to_end_meanwhile(_plan: Plan, route_id: str, _now: float) -> RouteEvidence:
+            asked.append(route_id)
+            stop.set()
+            return READY
+
+        one = stage.another()
+        one._evidence = told_to_end_meanwhile
+        async with asyncio.timeout(60):
+            await one.run(stop)
+
+    asyncio.run(conduct())
+    assert asked == ["catalog.a"]
+
+
+async def test_a_defect_in_the_look_at_the_plan_does_not_keep_the_conductor(tmp_path):
+    async def breaks() -> Plan:
+        raise RecursionError
+
+    plan = replace(a_plan(), ledger=LedgerSettings(f"sqlite:///{tmp_path}/none.db"))
+    with pytest.raises(RecursionError):
+        async with asyncio.timeout(60):
+            await processes._conduct_one(plan, breaks())
+
+
+async def test_relays_that_hang_do_not_keep_who_is_told_to_end(monkeypatch):
+    monkeypatch.setattr(sync_loop, "LEAVING", 0.01)
+    stop = asyncio.Event()
+    hangs = asyncio.create_task(asyncio.sleep(3600))
+    waiting = asyncio.create_task(sync_loop._over(hangs, stop))
+    await asyncio.sleep(0.05)
+    assert not waiting.done(), "a new plan waits for the old one's relays"
+    stop.set()
+    async with asyncio.timeout(60):
+        await waiting
+    hangs.cancel()
+
+
+async def test_what_broke_the_relays_is_told():
+    async def breaks() -> None:
+        raise KeyError("a defect")
+
+    with pytest.raises(KeyError):
+        await sync_loop._over(asyncio.create_task(breaks()), asyncio.Event())
+
+
+def test_all_slices_are_told_to_end_before_one_is_waited_for():
+    """Each may have a round under way: together they take as long as the longest."""
+    leads = {name: _Lead(threading.Event()) for name in ("a", "b")}
+    for name, other in (("a", "b"), ("b", "a")):
+        leads[name].threads.append(threading.Thread(target=leads[other].stop.wait, daemon=True))
+        leads[name].threads[0].start()
+    process = SyncProcess([], lambda _name: pytest.fail("no slice"), None, "me", lambda _line: None)
+    process._leads.update(leads)
+    ended = threading.Event()
+    ended.set()
+    began = time.monotonic()
+    process.run(ended)
+    assert all(not one.threads[0].is_alive() for one in leads.values())
+    assert time.monotonic() - began < 10, "it waited for the end of a that waited for b's to be told"
+
+
+def test_a_slice_that_is_not_begun_yet_is_not_begun_by_who_is_told_to_end():
+    ended = threading.Event()
+
+    def first(name: str) -> None:
+        ended.set()
+        raise AssertionError(name)
+
+    process = SyncProcess(["a", "b"], first, None, "me", lambda _line: None)  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match=r"^a$"):
+        process.run(ended)
+
+
+_AT_THE_DOOR = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "desk.cli.door":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from desk.cli import main
+main()
+"""
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_is_no_traceback():
+    done = subprocess.run(
+        [sys.executable, "-c", _AT_THE_DOOR, "status"],
+        cwd=Path(__file__).parents[3], env=dict(os.environ), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
