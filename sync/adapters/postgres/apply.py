@@ -13,6 +13,7 @@ import psycopg
 from sync.adapters.postgres import writing
 from sync.adapters.postgres.blame import of_the_row, said
 from sync.adapters.postgres.coding import array_of
+from sync.adapters.postgres.deferred import doubled
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.parking import park
 from sync.adapters.postgres.tables import ForeignLink, Table, Tables
@@ -154,7 +155,7 @@ class Work:
             for table in self._tables.of(entity):
                 park(self._link, table, keys)
 
-    # -- foreign keys, which replica mode does not check -----------------------------------------------
+    # -- foreign keys, and what is deferrable: replica mode does not check it -----------------------------
 
     def _unsound(self, changes: Sequence[Change]) -> Problems:
         problems: Problems = {}
@@ -164,6 +165,7 @@ class Work:
             for table in self._tables.of(entity):
                 problems |= self._orphans(entity.name, table, there)
                 problems |= self._left_behind(entity.name, table, gone)
+                problems |= {(entity.name, key): why for key, why in doubled(self._link, table, there)}
         return problems
 
     def _orphans(self, entity: str, table: Table, keys: Sequence[Key]) -> Problems:

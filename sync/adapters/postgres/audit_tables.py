@@ -37,6 +37,7 @@ def of_tables(link: Link, tables: Tables) -> Iterator[Finding]:
         if row[0] in mapped:
             yield from _rights(row, captured)
     yield from _generators(link, tables)
+    yield from _deferrable(link, {oid: each.name for oid, each in members.items() if oid not in mapped})
 
 
 def _keyed(table: Table, uniques: list[tuple[str, ...]]) -> Iterator[Finding]:
@@ -163,6 +164,19 @@ def _generators(link: Link, tables: Tables) -> Iterator[Finding]:
                 f"the sync role lacks {lacks} on its sequence {sequence}: a flip sets it past keys that came "
                 "from the other side",
                 f"GRANT {lacks} ON SEQUENCE {sequence}",
+            )
+
+
+def _deferrable(link: Link, below: dict[int, str]) -> Iterator[Finding]:
+    """Rounds look at those of the mapped tables themselves."""
+    for oid, name, *_, inherited in link.run(_CATALOG["deferrable"], {"tables": list(below)}):
+        if not inherited:
+            yield Finding(
+                "deferrable",
+                below[oid],
+                f"its constraint {name} is deferrable, and PostgreSQL does not enforce such a one while a "
+                "round applies",
+                f"ALTER TABLE {below[oid]} DROP CONSTRAINT {quoted(name)}, and add it again NOT DEFERRABLE",
             )
 
 

@@ -32,6 +32,22 @@ FROM pg_constraint c JOIN pg_class f ON f.oid = c.conrelid JOIN pg_namespace fn 
 JOIN pg_class r ON r.oid = c.confrelid JOIN pg_namespace rn ON rn.oid = r.relnamespace
 WHERE c.contype = 'f' AND c.conparentid = 0 AND (c.conrelid = ANY(%(tables)s) OR c.confrelid = ANY(%(tables)s))
 ORDER BY c.conrelid, c.conname
+-- name: deferrable
+-- Keys, unique and exclusion constraints that are deferrable: (table, name, expressions, their operators, predicate,
+-- whether two NULLs are the same, whether partitions share it, whether it is a parent's).
+SELECT c.conrelid, c.conname::text, ARRAY(SELECT pg_get_indexdef(i.indexrelid, n, true)
+        FROM generate_series(1, i.indnkeyatts::int) AS n ORDER BY n),
+    ARRAY(SELECT format('OPERATOR(%%I.%%s)', s.nspname, o.oprname) FROM generate_series(1, i.indnkeyatts::int) AS n
+        JOIN pg_opclass k ON k.oid = i.indclass[n - 1]
+        JOIN pg_operator o ON o.oid = coalesce(c.conexclop[n], (SELECT m.amopopr FROM pg_amop m
+            WHERE m.amopfamily = k.opcfamily AND m.amopstrategy = 3 AND m.amoplefttype = k.opcintype
+                AND m.amoprighttype = k.opcintype))
+        JOIN pg_namespace s ON s.oid = o.oprnamespace ORDER BY n),
+    coalesce(pg_get_expr(i.indpred, i.indrelid), 'true'),
+    coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false), r.relkind = 'p',
+    c.conparentid <> 0
+FROM pg_constraint c JOIN pg_index i ON i.indexrelid = c.conindid JOIN pg_class r ON r.oid = c.conrelid
+WHERE c.conrelid = ANY(%(tables)s) AND c.condeferrable AND c.contype IN ('p', 'u', 'x') ORDER BY 1, 2
 -- name: triggers
 -- The tables' own triggers, not ours and not those of foreign keys.
 SELECT t.tgrelid, t.tgname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
@@ -57,6 +73,8 @@ facts (fact) AS (
         a.attgenerated) FROM tree JOIN pg_attribute a ON a.attrelid = tree.oid WHERE a.attnum > 0 AND NOT a.attisdropped
     UNION ALL SELECT concat_ws(' ', 'key', i.indrelid, i.indkey)
         FROM tree JOIN pg_index i ON i.indrelid = tree.oid WHERE i.indisprimary
+    UNION ALL SELECT concat_ws(' ', 'deferrable', c.conrelid, c.conname, c.conkey)
+        FROM tree JOIN pg_constraint c ON c.conrelid = tree.oid WHERE c.condeferrable AND c.contype IN ('p', 'u', 'x')
     UNION ALL SELECT concat_ws(' ', 'trigger', t.tgrelid, t.tgname, t.tgenabled, t.tgtype, p.proname, p.proowner,
         p.prosecdef, md5(p.prosrc)) FROM tree JOIN pg_trigger t ON t.tgrelid = tree.oid JOIN pg_proc p ON p.oid = t.tgfoid
         WHERE p.pronamespace = to_regnamespace('sf')

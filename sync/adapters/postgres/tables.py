@@ -88,6 +88,18 @@ class ForeignLink:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferrable:
+    """A key, unique or exclusion constraint that may be deferred; `parts`, `operators` and `only` are SQL."""
+
+    name: str
+    parts: tuple[str, ...]
+    operators: tuple[str, ...]
+    only: str
+    nulls_too: bool
+    partitioned: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A mapped table: where it is, and how its mapped columns travel."""
 
@@ -98,6 +110,7 @@ class Table:
     uniques: tuple[tuple[str, ...], ...] = ()
     out: tuple[ForeignLink, ...] = ()
     into: tuple[ForeignLink, ...] = field(default=())
+    deferrable: tuple[Deferrable, ...] = ()
 
     @property
     def hex_columns(self) -> tuple[str, ...]:
@@ -233,14 +246,23 @@ def find(link: Link, spec: SliceSpec, side: Side, search_path: str) -> Tables:
         ForeignLink(row[0], row[5], tuple(row[1]), row[2], row[6], tuple(row[3]))
         for row in link.run(_CATALOG["foreign_keys"], wanted)
     ]
+    later = _deferrable(link, list(oids.values()))
     found = []
     for each in specs:
         oid = oids[each.name]
         _must_have(link, each, columns[oid])
         own = tuple(tuple(cols) for table, primary, cols in uniques if table == oid and not primary)
         out, into = ([key for key in links if getattr(key, at) == oid] for at in ("table", "to_table"))
-        found.append(Table(each, oid, names[oid], columns[oid], own, tuple(out), tuple(into)))
+        ends = (tuple(out), tuple(into), tuple(later[oid]))
+        found.append(Table(each, oid, names[oid], columns[oid], own, *ends))
     return Tables(spec, side, found)
+
+
+def _deferrable(link: Link, oids: list[int]) -> dict[int, list[Deferrable]]:
+    later: dict[int, list[Deferrable]] = {oid: [] for oid in oids}
+    for oid, name, parts, operators, *rest, _ in link.run(_CATALOG["deferrable"], {"tables": oids}):
+        later[oid].append(Deferrable(name, tuple(parts), tuple(operators), *rest))
+    return later
 
 
 def _must_have(link: Link, spec: TableSpec, columns: dict[str, Column]) -> None:

@@ -20,7 +20,8 @@ changed AS (UPDATE {table} AS t SET {sets} FROM u WHERE {same_key} AND ({given})
 INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE
 SELECT {names} FROM u WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {same_key})"""
 _PUT_KEY = """INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE
-SELECT {sent} FROM unnest({places}) AS s({names}) ON CONFLICT DO NOTHING"""
+SELECT {names} FROM (SELECT {sent} FROM unnest({places}) AS s({names})) AS u ({names})
+WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {same_key})"""
 
 
 def columns_of(table: Table, rows: Sequence[Row]) -> list[str]:
