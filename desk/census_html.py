@@ -39,6 +39,14 @@ code { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu San
 td.old code, td.new code { overflow-wrap: anywhere; }
 td.old, td.new { min-width: 15rem; }
 td.old { background: var(--old); } td.new { background: var(--new); }
+@media (max-width: 720px) {
+  .card { padding: 2px 14px; }
+  .found thead { display: none; }
+  .found tr { display: block; padding: 12px 0; border-bottom: 1px solid var(--line); }
+  .found tr:last-child { border-bottom: 0; }
+  .found td { display: block; border-bottom: 0; padding: 3px 8px; text-align: left; }
+  .found td::before { content: attr(data-what) " "; color: var(--quiet); font-size: .8rem; }
+}
 </style>
 </head>
 <body>
@@ -46,16 +54,16 @@ td.old { background: var(--old); } td.new { background: var(--new); }
 <p>old <code>{{ old }}</code> · new <code>{{ new }}</code>
  · a census: every path of the list was asked on both.</p>
 {% if findings %}
-<div class="card"><table>
+<div class="card"><table class="found">
 <thead><tr><th class="number">paths</th><th>kind</th><th>where</th>
 <th>old</th><th>new</th><th>for example</th></tr></thead>
 <tbody>
 {% for one in findings %}
-<tr><td class="number">{{ one.paths }}</td><td>{{ one.kind }}</td>
-<td><code>{{ one.where | safe_text }}</code></td>
-<td class="old"><code>{{ one.old | safe_text }}</code></td>
-<td class="new"><code>{{ one.new | safe_text }}</code></td>
-<td><code>{{ one.example | safe_text }}</code></td></tr>
+<tr><td class="number" data-what="paths">{{ one.paths }}</td><td data-what="kind">{{ one.kind }}</td>
+<td data-what="where"><code>{{ one.where | safe_text }}</code></td>
+<td class="old" data-what="old"><code>{{ one.old | safe_text }}</code></td>
+<td class="new" data-what="new"><code>{{ one.new | safe_text }}</code></td>
+<td data-what="for example"><code>{{ one.example | safe_text }}</code></td></tr>
 {% endfor %}
 </tbody>
 </table></div>

@@ -92,10 +92,8 @@ class Care:
 
         found = verify(lane, rest, chunk=VERIFY_CHUNK)
         if found.found:
-            name = lane.spec.name
-            self._say(
-                f"{name}: {len(found.found)} differences are proven; next: strangler sync status {name}"
-            )
+            many = f"{len(found.found)} difference{'s are' if len(found.found) > 1 else ' is'}"
+            self._say(f"{many} proven; next: strangler sync status {lane.spec.name}")
 
     def _say(self, sentence: str) -> None:
         if sentence and sentence != self._said:

@@ -286,9 +286,8 @@ def _compare_recent(one: Procedure, attempt: Attempt) -> None:
     lane = one.both.lane(Direction(attempt.source, attempt.epoch, False))
     found, one.compared = bring_up(lane)
     if found:
-        raise Refused(
-            f"{one.name}: blocked by {len(found)} proven differences: `strangler repair {one.name} --all`"
-        )
+        many = f"{len(found)} proven difference{'s' if len(found) > 1 else ''}"
+        raise Refused(f"{one.name}: blocked by {many}: `strangler repair {one.name} --all`")
 
 
 def mend_fences(both: Sessions) -> list[Side]:

@@ -156,16 +156,15 @@ def _held(lane: Lane, accepted: Collection[Named]) -> Found:
     held = [each for each in lane.follower.held(name) if (each.entity, each.key) not in accepted]
     if held:
         first = core.spelled((held[0].entity, held[0].key))
+        many = f"{len(held)} quarantined key{'s' if len(held) > 1 else ''}"
         yield (
             True,
-            (
-                f"{len(held)} quarantined keys (first: {first}: {held[0].error}): "
-                f"mend, then `strangler redrive {name}`"
-            ),
+            (f"{many} (first: {first}: {held[0].error}): mend, then `strangler redrive {name}`"),
         )
     wrong = lane.follower.mismatches(name)
     if wrong:
-        yield True, f"{len(wrong)} proven differences: `strangler repair {name} --all`"
+        many = f"{len(wrong)} proven difference{'s' if len(wrong) > 1 else ''}"
+        yield True, f"{many}: `strangler repair {name} --all`"
 
 
 def _evidence(lane: Lane, unverified: bool, now: float) -> Found:

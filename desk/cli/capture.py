@@ -9,6 +9,7 @@ import click
 from desk.cli import desk, telling
 from desk.cli.commands import DeskGroup
 from desk.errors import Exit, Refusal
+from shadow.core.words import count_of
 
 if TYPE_CHECKING:
     from migration.core.plan import Plan
@@ -177,7 +178,7 @@ def remove(
         return Exit.YES
     for side, names in gone.items():
         kept = f", {len(left[side])} objects of ours stay" if left[side] else ", nothing of ours stays"
-        telling.data(f"{name}: dropped {len(names)} on the {side} side{kept}.")
+        telling.data(f"{name}: dropped {count_of(len(names), 'object')} on the {side} side{kept}.")
     telling.say("Next: strangler status")
     return Exit.YES
 

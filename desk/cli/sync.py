@@ -173,5 +173,6 @@ def _verified(walk: Progress | None) -> str:
     if walk is None:
         return "never"
     if walk.passes:
-        return f"{max(0.0, time.time() - walk.at):,.0f} s ago ({walk.passes:,} passes)"
+        passes = "1 pass" if walk.passes == 1 else f"{walk.passes:,} passes"
+        return f"{max(0.0, time.time() - walk.at):,.0f} s ago ({passes})"
     return f"{walk.done:,} rows so far"

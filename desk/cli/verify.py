@@ -78,7 +78,7 @@ def mismatch_json(one: Mismatch) -> dict[str, Any]:
 
 def _sentence(found: Verified) -> str:
     if found.found:
-        return f"{len(found.found):,} rows differ."
+        return "1 row differs." if len(found.found) == 1 else f"{len(found.found):,} rows differ."
     if found.unsettled:
         return f"no difference, but {len(found.unsettled):,} rows changed too fast to be looked at."
     return "no difference."

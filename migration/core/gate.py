@@ -10,6 +10,7 @@ from typing import Literal
 
 from migration.core.effective import RouteState
 from migration.core.plan import Route, Slice
+from migration.core.plan_slices import MIRRORED_METHODS
 from migration.core.slice_state import SliceState
 from migration.core.stages import ReadStage, allowed, rank, refusal
 
@@ -83,6 +84,8 @@ def judge(
 
 
 def _to_shadow(route: Route, part: Slice, writes: SliceState | None) -> GateResult:
+    if route.method not in MIRRORED_METHODS:
+        return GateResult("fail", f"a {route.method} is never asked twice, so it cannot be compared", True)
     if not route.mirror:
         return GateResult(
             "fail", f"{route.id} is not mirrored: set mirror = true in the plan when it may be", True

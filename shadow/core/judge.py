@@ -201,16 +201,16 @@ def _uncovered(count: CountRow, limits: EvidenceSettings) -> list[str]:
 def _harm(case: Case, limits: EvidenceSettings) -> str:
     count = case.count
     if count is None or count.n == 0:
-        return "If you flip now: nobody knows how many answers would be wrong."
+        return "If you shift now: nobody knows how many answers would be wrong."
     upper = upper_bound(count.n, count.k, limits.alpha)
     lower = lower_bound(count.n, count.k, limits.alpha)
     if lower > limits.p0:  # surely harmful: an upper bound alone would sound like a perhaps
-        return f"If you flip now: at least {lower * 10_000:,.0f} wrong answers in 10,000 (lower bound)."
+        return f"If you shift now: at least {lower * 10_000:,.0f} wrong answers in 10,000 (lower bound)."
     covered = count.last - count.first
     if covered < _LEAST_RATE_TIME:
-        return f"If you flip now: at most {upper * 10_000:,.0f} wrong answers in 10,000 (upper bound)."
+        return f"If you shift now: at most {upper * 10_000:,.0f} wrong answers in 10,000 (upper bound)."
     daily = sum(count.detail["outcomes"].values()) * case.eligible_per_tapped / covered * _DAY
     return (
-        f"If you flip now: at most {upper * daily:,.0f} wrong answers a day (upper bound {percent(upper)} of "
-        f"about {daily:,.0f} answers a day)."
+        f"If you shift now: at most {upper * daily:,.0f} wrong answers a day (upper bound {percent(upper)} "
+        f"of about {daily:,.0f} answers a day)."
     )

@@ -179,7 +179,7 @@ def poison(both: Sessions) -> None:
 
 def test_quarantine_blocks_unless_the_key_is_excepted_by_name(both: Sessions) -> None:
     poison(both)
-    with pytest.raises(Refused, match=r"blocked by 1 quarantined keys .*no e-mail.*strangler redrive bank"):
+    with pytest.raises(Refused, match=r"blocked by 1 quarantined key .*no e-mail.*strangler redrive bank"):
         flip(both, Side.EXTRACTED)
     assert flip(both, Side.EXTRACTED, accepted=[("account", (1,))]).moved
 
@@ -187,7 +187,7 @@ def test_quarantine_blocks_unless_the_key_is_excepted_by_name(both: Sessions) ->
 def test_a_proven_difference_blocks(banks: Banks, both: Sessions) -> None:
     found = Mismatch("account", (service_id(1),), "changed", "balance", 0.0)
     both.on(Side.EXTRACTED).keep_mismatches(BANK, [found])
-    with pytest.raises(Refused, match="1 proven differences: `strangler repair bank --all`"):
+    with pytest.raises(Refused, match="1 proven difference: `strangler repair bank --all`"):
         flip(both, Side.EXTRACTED)
 
 

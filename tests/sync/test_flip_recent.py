@@ -101,7 +101,7 @@ def test_a_row_that_was_spoiled_after_the_last_pass_stops_the_flip_before_anybod
     write_past_the_fence(banks.extracted, 3, 1)
     if banks.extracted.engine == "postgres":
         both.on(Side.EXTRACTED).restamp(BANK)
-    with pytest.raises(Refused, match=r"1 proven differences: `strangler repair bank --all`"):
+    with pytest.raises(Refused, match=r"1 proven difference: `strangler repair bank --all`"):
         flip(both, Side.EXTRACTED)
     assert str(both.standing()) == "legacy open in epoch 1, extracted closed in epoch 0"
 

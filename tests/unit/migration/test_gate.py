@@ -90,6 +90,13 @@ def test_shadow_needs_data_to_compare_and_a_plan_that_says_mirror(
     assert (result.outcome, result.final) == (outcome, outcome == "fail")
 
 
+def test_what_may_not_be_asked_twice_is_told_of_no_key_that_the_plan_would_refuse() -> None:
+    route = a_route(method="POST", mirror=False)
+    result = judge(route, a_slice(), at(S.LEGACY), Target(S.SHADOW), NO_EVIDENCE, 0.0)
+    assert (result.outcome, result.final) == ("fail", True)
+    assert result.sentence == "a POST is never asked twice, so it cannot be compared"
+
+
 @pytest.mark.parametrize(
     ("data", "confirmed", "outcome", "words"),
     [

@@ -111,15 +111,15 @@ def test_all_doubts_are_told_not_only_the_first() -> None:
 def test_the_harm_is_a_number_of_wrong_answers() -> None:
     assert "nobody knows" in told(None).harm
     assert "nobody knows" in told(count(0)).harm
-    assert told(count(343)).harm == "If you flip now: at most 100 wrong answers in 10,000 (upper bound)."
+    assert told(count(343)).harm == "If you shift now: at most 100 wrong answers in 10,000 (upper bound)."
     assert (
-        told(count(35, 35)).harm == "If you flip now: at least 8,484 wrong answers in 10,000 (lower bound)."
+        told(count(35, 35)).harm == "If you shift now: at least 8,484 wrong answers in 10,000 (lower bound)."
     )
     day = count(343, last=NOW + 86_400)
     day.outcomes["match"] = 86_400
     verdict = judge(Case(day.row(), (), eligible_per_tapped=2.0), limits(), NOW + 86_400)
     assert verdict.harm.startswith(
-        "If you flip now: at most 1,723 wrong answers a day (upper bound 1 % of about"
+        "If you shift now: at most 1,723 wrong answers a day (upper bound 1 % of about"
     )
 
 
