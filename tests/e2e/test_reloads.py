@@ -26,7 +26,7 @@ def system(tmp_path: Path) -> Iterator[System]:
 
 def _wait_past(system: System, reloads: float) -> None:
     eventually(
-        "the facade took it", lambda: system.metric("strangler_plan_reloads_total") > reloads, within=10
+        "the facade took it", lambda: system.metric("strangler_plan_reloads_total") > reloads, within=60
     )
 
 
@@ -34,7 +34,7 @@ def test_a_hundred_reloads_fail_no_request(system: System) -> None:
     load = Load(system.url, lambda n: f"/api/products/{n % 50 + 1}", clients=20, think=0.02)
     whole = system.plan.read_text()
     with load.running():
-        eventually("the load runs", lambda: len(load.log) > 50, within=15)
+        eventually("the load runs", lambda: len(load.log) > 50, within=60)
         for number in range(100):
             before = system.metric("strangler_plan_reloads_total")
             wrong = number % 10 == 9
@@ -42,5 +42,5 @@ def test_a_hundred_reloads_fail_no_request(system: System) -> None:
             system.processes["facade"].signal(signal.SIGHUP)
             _wait_past(system, before)
         ended = time.monotonic()
-        eventually("traffic flows", lambda: len(load.since(ended)) > 50, within=15)
+        eventually("traffic flows", lambda: len(load.since(ended)) > 50, within=60)
     assert [one for one in load.log if not one.served] == []

@@ -52,7 +52,7 @@ def mirror(system: System, route: str) -> None:
     """Compare all of a route, and wait until the facade does: it follows flags and ledger within seconds."""
     system.strangler("shadow", "start", f"catalog.{route}", "--sample", "100")
     share = f'strangler_route_percent{{route="catalog.{route}",share="mirrored"}}'
-    eventually(f"{route} is mirrored", lambda: system.metric(re.escape(share)) == 100, within=10)
+    eventually(f"{route} is mirrored", lambda: system.metric(re.escape(share)) == 100, within=60)
 
 
 def accounting(system: System, route: str) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Demo:
 
     def is_gone(self) -> None:
         """Nothing of it runs, and its ports are free."""
-        eventually("all processes have ended", lambda: not self.running(), within=20, show=self.running)
+        eventually("all processes have ended", lambda: not self.running(), within=60, show=self.running)
         for port in self.ports.values():
             socket.create_server(("127.0.0.1", port)).close()
 
@@ -132,7 +132,7 @@ def test_the_first_command_prints_its_urls_and_ctrl_c_leaves_no_process_and_no_l
         assert f"http://127.0.0.1:{port}/" in demo.process.log(1_000_000)
     assert httpx.get(f"{demo.url}/", timeout=5).status_code == 200
     assert [part for part in PARTS if not any(part in line for line in demo.running())] == []
-    eventually("all is compared", demo.compared, within=15)
+    eventually("all is compared", demo.compared, within=60)
     before = demo.ledger()
     demo.process.signal(signal.SIGINT)
     eventually("it ends", lambda: not demo.process.running, within=30)
@@ -144,7 +144,7 @@ def test_the_first_command_prints_its_urls_and_ctrl_c_leaves_no_process_and_no_l
 
 def test_a_killed_up_leaves_no_process_and_starts_again_where_it_was(demo: Demo) -> None:
     demo.start()
-    eventually("all is compared", demo.compared, within=15)
+    eventually("all is compared", demo.compared, within=60)
     before = demo.ledger()
     os.kill(demo.process.pid, signal.SIGKILL)
     demo.process.terminate()

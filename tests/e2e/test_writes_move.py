@@ -79,7 +79,7 @@ class Mover:
         self.flips += 1
 
     def _kill_flipper(self, flip: subprocess.Popen[str], accident: str) -> None:
-        half = wait_until_neither_is_open(self.system.legacy, self.system.extracted, within=20)
+        half = wait_until_neither_is_open(self.system.legacy, self.system.extracted, within=60)
         flip.send_signal(signal.SIGKILL)
         flip.communicate()
         self.kills["flipper" if half else "flipper, late"] += 1

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-def until(happened: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
+def until(happened: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
     """Poll until `happened()` is true, and return it."""
     deadline = time.monotonic() + seconds
     while True:

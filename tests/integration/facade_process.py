@@ -228,8 +228,13 @@ def start_facade(
             stderr=log,
         )
     running = Running(directory, *ports, process)
-    until(lambda: process.poll() is not None or _listens(running), "the facade to listen", 20)
-    assert process.poll() is None, running.log()
+    try:
+        until(lambda: process.poll() is not None or _listens(running), "the facade to listen")
+        assert process.poll() is None, running.log()
+    except BaseException:
+        process.kill()
+        process.wait(10)
+        raise
     return running
 
 

@@ -146,7 +146,7 @@ class Shadow:
         finally:
             store.close()
 
-    async def until(self, holds: Callable[[RouteReport], bool], within: float = 10.0) -> RouteReport:
+    async def until(self, holds: Callable[[RouteReport], bool], within: float = 60.0) -> RouteReport:
         """The first report for which `holds` is true."""
         deadline = time.monotonic() + within
         while True:
@@ -196,7 +196,7 @@ async def sender(plan: Plan, **settings: Any) -> AsyncIterator[TapSender]:
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def eventually(holds: Callable[[], bool], within: float = 10.0) -> None:
+async def eventually(holds: Callable[[], bool], within: float = 60.0) -> None:
     """Wait until `holds()`."""
     deadline = time.monotonic() + within
     while not holds():

@@ -147,7 +147,7 @@ def run_sync(desk: Desk) -> Iterator[None]:
     assert "Traceback" not in log.read_text()
 
 
-def until(holds: Callable[[], bool], within: float = 30.0) -> None:
+def until(holds: Callable[[], bool], within: float = 60.0) -> None:
     """Wait for it; an AssertionError when it does not come."""
     end = time.monotonic() + within
     while not holds():

@@ -32,14 +32,14 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_until(holds, within: float = 10.0) -> None:
+def wait_until(holds, within: float = 60.0) -> None:
     deadline = time.monotonic() + within
     while not holds():
         assert time.monotonic() < deadline, "not within the time"
         time.sleep(0.02)
 
 
-async def until(holds, within: float = 10.0) -> None:
+async def until(holds, within: float = 60.0) -> None:
     async with asyncio.timeout(within):
         while not holds():
             await asyncio.sleep(0.02)

@@ -114,7 +114,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
     if one.process is not None and one.process.poll() is None:
         one.process.kill()
         one.process.wait()
-    one.wait("nothing is left behind", lambda: not one.left(), within=20)
+    one.wait("nothing is left behind", lambda: not one.left(), within=60)
 
 
 @pytest.mark.slow
@@ -180,8 +180,8 @@ def test_a_process_that_was_killed_is_started_again_and_users_notice_nothing(up)
             f"{name} is told", lambda name=name: re.search(f"{name} +│ ended .killed by signal 9", up.output)
         )
         assert up.status("/api/products/1") == 200
-    up.wait("conducted again", lambda: up.output.count("│ conducting ") == 2, within=20)
-    up.wait("in step again", lambda: up.output.count("│ orders: in step") == 2, within=20)
+    up.wait("conducted again", lambda: up.output.count("│ conducting ") == 2, within=60)
+    up.wait("in step again", lambda: up.output.count("│ orders: in step") == 2, within=60)
 
 
 def test_a_port_in_use_is_told_with_its_setting_before_anything_starts(up):

@@ -297,7 +297,7 @@ async def test_what_a_killed_shadow_had_not_stored_is_lost_to_the_last_exchange(
         running = asyncio.ensure_future(tap.run())
         for _ in range(3):
             with shadow_process(tmp_path, service.url) as process:
-                await eventually(lambda: tap.connected, within=20)
+                await eventually(lambda: tap.connected, within=60)
                 for _ in range(150):
                     tap.offer(exchange(offered))
                     offered += 1

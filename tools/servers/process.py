@@ -154,7 +154,7 @@ class Process:
 
     # -- waiting for it ----------------------------------------------------------------------------
 
-    def wait_for_port(self, port: int, within: float = 30) -> None:
+    def wait_for_port(self, port: int, within: float = 60) -> None:
         """Return once 127.0.0.1:`port` accepts."""
 
         def accepts() -> bool:
@@ -164,11 +164,11 @@ class Process:
 
         self.wait_until(f"a listener on port {port}", accepts, within)
 
-    def wait_for_line(self, text: str, within: float = 30) -> None:
+    def wait_for_line(self, text: str, within: float = 60) -> None:
         """Return once its log holds `text`."""
         self.wait_until(f"a line with {text!r}", lambda: text in self.log(1_000_000), within)
 
-    def wait_for_http(self, url: str, within: float = 30) -> None:
+    def wait_for_http(self, url: str, within: float = 60) -> None:
         """Return once a GET of `url` is answered with a status below 400."""
 
         def answers() -> bool:
