@@ -21,7 +21,8 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 LONGEST_LINE = 65_536  # bytes: a child that writes no newline must not grow us
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Called in a child before it becomes the program: the end of the thread that forked it is its own."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
@@ -54,7 +55,7 @@ def start(program: Program, environment: Mapping[str, str], deaths: int = 0) -> 
         stderr=subprocess.STDOUT,
         env={**environment, "PYTHONUNBUFFERED": "1", **program.env},
         start_new_session=True,
-        preexec_fn=_die_with_parent if _libc is not None else None,
+        preexec_fn=die_with_parent if _libc is not None else None,
     )
     child = Child(program, process, time.monotonic(), deaths)
     os.set_blocking(child.output.fileno(), False)

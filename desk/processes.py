@@ -31,8 +31,9 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h: worth starting again, which 3 (configu
 def tell(line: str) -> None:
     """A line of a process' log."""
     # In one piece: several threads of a process tell, and print() writes the newline by itself.
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # a full disk behind the log ends nobody
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
 
 def facade(plan: Plan, plan_file: Path, workers: int = 1) -> int:

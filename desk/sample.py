@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from desk.children import die_with_parent
 from desk.errors import DeskError
 from desk.programs import ADMIN_HOST, Listener, Probe, Program, address, front
 from migration.core.plan import Plan
@@ -122,6 +123,7 @@ def _step(sample: Sample, module: str, *words: str) -> None:
         timeout=120,
         check=False,
         start_new_session=True,
+        preexec_fn=die_with_parent,
         env={**os.environ, "PYTHONPATH": str(sample.home)},
     )
     if done.returncode != 0:

@@ -19,6 +19,7 @@ from desk.sample import Sample
 from desk.signals import StopSignals
 from desk.supervisor import Supervisor
 from desk.welcome import welcome
+from facade.leaving import leave
 from migration.core.plan import Plan
 
 READY_WITHIN = 110.0  # seconds: the promise is two minutes
@@ -61,10 +62,18 @@ async def _run(wish: Wish, shop: Sample | None) -> int:
     log = PrefixedLog(tuple(one.name for one in programs), lambda: holder[0].stop.set())
     supervisor = Supervisor(_environment(), lambda name, line: log.tell(name, sample.shortened(name, line)))
     holder.append(supervisor)
-    with supervisor, StopSignals(supervisor.stop, supervisor.hurry) as signals:
+
+    def insist() -> None:
+        supervisor.hurry()
+        if not prepared.is_set():
+            leave(Exit.INTERRUPTED)  # a step of the preparation that hangs dies with us
+
+    prepared = asyncio.Event()
+    with supervisor, StopSignals(supervisor.stop, insist) as signals:
         watching = asyncio.create_task(supervisor.watch())
         try:
-            planted = await _prepare(wish, shop, lambda line: log.tell("strangler", line))
+            planted = await _prepare(wish, shop, lambda line: log.tell("strangler", line), supervisor.stop)
+            prepared.set()
             await _start(supervisor, programs, planted, log, began)
             if not supervisor.stop.is_set():
                 seconds = time.monotonic() - began
@@ -90,14 +99,18 @@ def _programs(wish: Wish, shop: Sample | None) -> tuple[Program, ...]:
     return (*sample.upstreams(shop), *own, *visitors)
 
 
-async def _prepare(wish: Wish, shop: Sample | None, say: Callable[[str], None]) -> Sample | None:
+async def _prepare(
+    wish: Wish, shop: Sample | None, say: Callable[[str], None], stop: asyncio.Event
+) -> Sample | None:
     """Make the state and the sample's databases; the sample when mistakes are to be planted in it."""
     await state.prepare(wish.plan, say)
-    if shop is None:
+    if shop is None or stop.is_set():
         return None
     await asyncio.to_thread(sample.prepare, shop, say)
+    if stop.is_set():  # what is half prepared now is prepared at the next start
+        return None
     await asyncio.to_thread(follow.bring_in_step, wish.plan, say)
-    if not sample.is_first_start(shop):
+    if stop.is_set() or not sample.is_first_start(shop):
         return None
     say("first start: comparing all mirrored routes at 100 %, with three differences planted")
     await state.mirror_everything(wish.plan)

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from facade.errors import FacadeError
 from facade.leaving import leave
+from facade.streams import all_there
 from migration.errors import MigrationError
 
 COULD_NOT_RUN, INTERRUPTED = 3, 130
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m facade", description=__doc__)
     parser.add_argument("plan", type=Path, metavar="PLAN")
     parser.add_argument("--workers", type=_count, default=1, metavar="N", help="processes; one per core")
+    all_there()
     for number in (signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)  # until there is a plan to read again, and workers to replace
     given = parser.parse_args(arguments)

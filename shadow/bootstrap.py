@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import gc
 import random
@@ -23,8 +24,9 @@ from shadow.recorder import Recorder
 
 def tell_stderr(line: str) -> None:
     """A line of this process' log."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # a full disk behind the log ends nobody
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
 
 async def serve(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
+from typing import NoReturn
 
 _INTERRUPTED = 130  # Exit.INTERRUPTED, of which nothing is imported yet
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line and leave with one of the exit codes of `desk.errors.Exit`."""
     try:
+        from facade.leaving import leave
+        from facade.streams import all_there
+
+        all_there()
         from desk.cli.door import run
 
-        code = run(sys.argv[1:])
+        leave(run(sys.argv[1:]))
     except KeyboardInterrupt:  # before there was a door, or while it closed
-        code = _INTERRUPTED
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the interpreter ends, Ctrl-C is no traceback
-    sys.exit(code)
+        os._exit(_INTERRUPTED)

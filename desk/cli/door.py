@@ -22,8 +22,9 @@ def run(argv: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         telling.complain("Interrupted.")
         return Exit.INTERRUPTED
-    except (telling.ReaderLeft, BrokenPipeError):
-        return _reader_went_away()
+    except SystemExit:  # click's own: writing its help page it met a broken pipe
+        telling.complain("Nobody reads what was asked for.")
+        return Exit.COULD_NOT_RUN
     except Exception as error:  # noqa: BLE001 - the last door: everything becomes one paragraph here
         return _explain(error)
 
@@ -35,12 +36,6 @@ def _code(result: object) -> int:
 def _flushed(code: int) -> int:
     sys.stdout.flush()
     return code
-
-
-def _reader_went_away() -> int:
-    # `strangler audit | head`: point stdout at nothing, else the interpreter complains while it leaves.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return Exit.YES
 
 
 def _explain(error: Exception) -> int:

@@ -46,7 +46,7 @@ def _look(plan: Plan, chosen: Route) -> Look:
 
 def _watch(plan: Plan, chosen: Route, as_json: bool) -> int:
     before = ""
-    while True:
+    while not telling.reader_left():
         seen = _look(plan, chosen)
         line = _line(seen)
         if line != before:
@@ -56,6 +56,7 @@ def _watch(plan: Plan, chosen: Route, as_json: bool) -> int:
                 telling.data(f"{time.strftime('%H:%M:%S')}  {line}")
         before = line
         time.sleep(WATCH_EVERY)
+    return Exit.YES
 
 
 def _line(seen: Look) -> str:

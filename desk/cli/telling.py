@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -20,8 +21,20 @@ SCHEMA_VERSION = 1
 GOOD, BAD, WAIT, PLAIN = "green", "red", "yellow", ""
 
 
-class ReaderLeft(Exception):
-    """Nobody reads what we write (`strangler audit | head`). Click would leave with 1, the gate's no."""
+class _Nobody(io.StringIO):
+    """Takes the place of stdout when its reader has left (`strangler audit | head`).
+
+    The command goes on to its end: its exit code is asked for as well, and what it moves is not half moved.
+    """
+
+    def write(self, text: str) -> int:
+        """Forget it."""
+        return len(text)
+
+
+def reader_left() -> bool:
+    """Whether nobody reads what we write: what would go on for ever can end."""
+    return isinstance(sys.stdout, _Nobody)
 
 
 def json_option(command: Any) -> Any:
@@ -121,7 +134,11 @@ def _write(stream: TextIO, text: str) -> None:
         stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
         stream.flush()
     except BrokenPipeError:
-        raise ReaderLeft from None
+        if stream is sys.stdout:
+            sys.stdout = _Nobody()
+    except OSError:
+        if stream is sys.stdout:
+            raise  # who asked for data has to know; a message that cannot be written stops nothing
 
 
 def _plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

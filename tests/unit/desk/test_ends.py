@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from desk import processes, sync_loop
+from desk import processes, sync_loop, up
+from desk.cli import telling
 from desk.signals import StopSignals
 from migration.core.flags import plan_flags
 from migration.core.gate import RouteEvidence
-from migration.core.plan import LedgerSettings, Plan
+from migration.core.plan import FlagSettings, LedgerSettings, Plan
 from sync.process import SyncProcess, _Lead
 from tests.unit.desk.test_conductor_rounds import READY, Stage, a_plan
 
@@ -147,3 +149,68 @@ def test_ctrl_c_while_the_command_line_is_loaded_is_no_traceback():
         cwd=Path(__file__).parents[3], env=dict(os.environ), capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize(
+    ("streams", "command", "code"),
+    [
+        ("2>&-", "status", 2),  # there is no plan
+        ("<&- >&- 2>&-", "status", 2),
+        ("2>/dev/full", "status", 2),
+        (">/dev/full", "--help", 3),
+    ],
+)
+def test_streams_that_are_closed_or_full_change_no_exit_code(tmp_path, streams, command, code):
+    shell = f'"{sys.executable}" -m desk {command} {streams}'
+    home = str(Path(__file__).parents[3])
+    done = subprocess.run(
+        ["bash", "-c", shell],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": home}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "defect" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_help_page_that_nobody_reads_is_not_the_gates_no():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody:
+        done = subprocess.run(
+            [sys.executable, "-m", "desk", "--help"],
+            cwd=Path(__file__).parents[3], stdout=nobody, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (3, "Nobody reads what was asked for.\n")
+
+
+def test_a_command_whose_reader_left_goes_on_to_its_end(monkeypatch):
+    """`strangler gate R | grep -q …`: the gate's no was told as yes; and a flip was given up half-way."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody:
+        monkeypatch.setattr(sys, "stdout", nobody)
+        assert not telling.reader_left()
+        for _ in range(3):
+            telling.data("a line")
+        assert telling.reader_left()
+        monkeypatch.setattr(sys, "stderr", nobody)
+        telling.say("a message")
+        with contextlib.suppress(BrokenPipeError):
+            nobody.close()
+
+
+async def test_up_that_is_told_to_end_while_it_prepares_takes_no_further_step(tmp_path, monkeypatch):
+    """On a database that hangs each further step would take half a minute."""
+    plan = replace(
+        a_plan(),
+        flags=FlagSettings("file", str(tmp_path / "flags.json")),
+        ledger=LedgerSettings(f"sqlite:///{tmp_path}/ledger.db"),
+        state_dir=str(tmp_path),
+    )
+    stop, taken = asyncio.Event(), []
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(up.sample, "prepare", lambda *_: loop.call_soon_threadsafe(stop.set))
+    monkeypatch.setattr(up.follow, "bring_in_step", lambda *_: taken.append("follow"))
+    wish = up.Wish(plan, tmp_path / "plan.toml", demo=True)
+    assert await up._prepare(wish, up.Sample(plan, tmp_path, tmp_path), lambda _line: None, stop) is None
+    assert (stop.is_set(), taken) == (True, [])
