@@ -280,6 +280,16 @@ STORED: dict[str, Poison] = {
     "a key against a domain's CHECK": Poison(
         "INSERT INTO {grade} VALUES ('none', {id})", bare=True, only=Side.LEGACY, named="none",
         held=("grade",), says="rank|CHECK", cure="DELETE FROM {grade} WHERE name = 'none'"),
+    "a text too large for a round": _thing(
+        "note = repeat('x', 33554433)", born="postgres", cure=_mended("note"), says="33,554,433 bytes"),
+    "JSON too large for a round": _thing(
+        """doc = to_jsonb(repeat('x', 33554432))""", born="postgres", cure=_mended("doc"),
+        says="33,554,434 bytes"),
+    "a text of SQLite's too large for a round": _thing(
+        "note = hex(zeroblob(16777217))", born="sqlite", on=_across, cure=_mended("note"),
+        says="33,554,434 characters"),
+    "bytes of SQLite's too large for a round": _thing(
+        "raw = zeroblob(33554433)", born="sqlite", on=_across, cure=_mended("raw"), says="33,554,433 bytes"),
     "an exclusion": _thing("loose_slot = 1", cure=_mended("loose_slot"), on=_to_postgres, says="exclusion"),
     "a parent's key that is not UTF-8": Poison(
         f"UPDATE {{part}} SET thing_id = {_NO_TEXT} WHERE id = {{key}}", born="sqlite", on=_from_sqlite,

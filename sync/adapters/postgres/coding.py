@@ -18,6 +18,7 @@ from psycopg.adapt import Buffer, Loader
 from psycopg.types.json import set_json_loads
 
 from sync.core.nesting import DEEPEST, too_deep
+from sync.core.sizes import LARGEST, too_large
 from sync.core.values import Unreadable, Value
 
 TEXTS = frozenset({"text", "varchar", "bpchar", "citext", "name"})
@@ -115,10 +116,18 @@ def _spelled_json(value: Value) -> str:
         raise ValueError(f"no JSON: {error}") from error
     if too_deep(said):
         raise ValueError(f"JSON nested more than {DEEPEST} deep")
+    _must_be_carried(len(said), "characters")
     return _sendable(said)
 
 
+def _must_be_carried(size: int, what: str) -> None:
+    """Spelling, sending and storing it would take longer than the lease may rest, for ever anew."""
+    if size > LARGEST:
+        raise ValueError(f"it holds {too_large(size, what)}: make it smaller, or keep it elsewhere")
+
+
 def _spelled_text(value: str, type_name: str) -> str:
+    _must_be_carried(len(value), "characters")
     if type_name == "bytea":
         raise ValueError("text does not fit a column of type bytea: give bytes")
     if "\x00" in value:
@@ -140,6 +149,7 @@ def _sendable(text: str) -> str:
 def _spelled_bytes(value: Any, type_name: str) -> str:
     if type_name in TEXTS:
         raise ValueError(f"bytes do not fit a column of type {type_name}: decode them to text")
+    _must_be_carried(len(value), "bytes")
     return "\\x" + bytes(value).hex()
 
 

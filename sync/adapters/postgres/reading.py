@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 
 from sync.adapters.postgres.coding import digits_as_uuid
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.names import quoted
 from sync.adapters.postgres.tables import Table, Tables
-from sync.core.values import Key, Row, Rows
+from sync.core.sizes import LARGEST, too_large
+from sync.core.values import Key, Row, Rows, Unreadable
 
 
 def rows_of(link: Link, tables: Tables, entity: str, keys: Collection[Key]) -> Mapping[Key, Rows]:
@@ -31,9 +32,13 @@ def _rows(link: Link, table: Table, keys: Collection[Key]) -> dict[Key, Row]:
     if not keys:
         return {}
     names = table.spec.columns
-    listed = ", ".join(map(quoted, names))
+    sizes = {name: size for name in names if (size := table.columns[name].size("t"))}
+    listed = _guarded(names, tuple(sizes.values()), tuple(sizes))
     read = link.run(f"SELECT {listed} FROM {table.name} AS t WHERE {table.among()}", table.arrays(keys))  # noqa: S608
-    rows = [dict(zip(names, row, strict=True)) for row in read]
+    rows = [dict(zip(names, row)) for row in read]  # noqa: B905 - behind the columns come the sizes
+    for row, values in zip(rows, read, strict=True) if sizes else ():
+        if values[-1] is not None:
+            row.update(_too_large(zip(sizes, values[-1], strict=True)))
     for name in table.hex_columns:
         for row in rows:
             row[name] = digits_as_uuid(row[name])
@@ -43,6 +48,25 @@ def _rows(link: Link, table: Table, keys: Collection[Key]) -> dict[Key, Row]:
         key = table.spec.key[0]
         return {(row[key],): row for row in rows}
     return {tuple(row[name] for name in table.spec.key): row for row in rows}
+
+
+@cache
+def _guarded(names: tuple[str, ...], sizes: tuple[str, ...], large: tuple[str, ...]) -> str:
+    """What is selected: nothing that is too large to be carried, but all sizes where anything is."""
+    size = dict(zip(large, sizes, strict=True))
+    read = [
+        f"CASE WHEN {size[name]} > {LARGEST} THEN NULL ELSE t.{quoted(name)} END"
+        if name in size
+        else f"t.{quoted(name)}"
+        for name in names
+    ]
+    if sizes:
+        read.append(f"CASE WHEN greatest({', '.join(sizes)}) > {LARGEST} THEN ARRAY[{', '.join(sizes)}] END")
+    return ", ".join(read)
+
+
+def _too_large(sizes: Iterable[tuple[str, int | None]]) -> dict[str, Unreadable]:
+    return {name: Unreadable("", why) for name, size in sizes if (why := too_large(size or 0))}
 
 
 def existing(link: Link, table: Table, keys: Collection[Key]) -> frozenset[Key]:

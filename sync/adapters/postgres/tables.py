@@ -18,6 +18,9 @@ from sync.errors import PlanMismatch
 _CATALOG = statements("catalog.sql")
 _HEX_UUID = 36  # atttypmod of CHAR(32)
 _PLAIN = frozenset({"int2", "int4", "int8", "uuid"})
+_MEASURED = frozenset({"text", "varchar", "bytea"})
+_LARGE = frozenset({"json", "jsonb", "citext", "xml", "hstore"})
+_COMPRESSED = 100_000  # bytes: compression makes no more than a hundredth of anything
 _NO_EQUALITY = frozenset({"json", "xml", "point", "box", "polygon", "path", "lseg", "circle", "citext"})
 
 
@@ -52,6 +55,7 @@ class Column:
     hex_uuid: bool
     generated: bool
     labels: int = 0  # the type that has them, if it is an enum
+    bounded: bool = False  # its type says how long a value may be
 
     def wanted(self, text: str) -> str:
         """The value that this text spells, in SQL; NULL where an enum has no such label: no row has it."""
@@ -61,6 +65,17 @@ class Column:
             f"(SELECT e.enumlabel::text::{self.cast} FROM pg_enum AS e"  # noqa: S608
             f" WHERE e.enumtypid = {self.labels} AND e.enumlabel = {text})"
         )
+
+    def size(self, alias: str) -> str:
+        """The bytes of a value, in SQL that reads no large one for it; "" where none can be large."""
+        name = f"{alias}.{quoted(self.name)}"
+        if self.bounded:
+            return ""
+        if self.base in _MEASURED:
+            return f"octet_length({name})"
+        if self.base in _LARGE or self.base.startswith("_"):
+            return f"CASE WHEN pg_column_size({name}) > {_COMPRESSED} THEN octet_length({name}::text) END"
+        return ""
 
     def given(self, alias: str) -> str:
         """The column in SQL as something that has an equality."""
@@ -142,8 +157,17 @@ class Table:
         """The parts of those keys that a row can have, one array of texts a key column."""
         checks = [(at, check) for at, name in enumerate(self.spec.key) if (check := self._check(name))]
         width = len(self.spec.key)
-        fit = [key for key in wanted if len(key) == width and all(check(key[at]) for at, check in checks)]
-        return [array_of([self._part(key[at], name) for key in fit]) for at, name in enumerate(self.spec.key)]
+        fit = [key for key in wanted if len(key) == width]
+        for at, check in checks:
+            fit = [key for key in fit if check(key[at])]
+        return [
+            array_of(self._parts([key[at] for key in fit], name)) for at, name in enumerate(self.spec.key)
+        ]
+
+    def _parts(self, values: Sequence[Any], name: str) -> list[str]:
+        if set(map(type, values)) == {uuid.UUID} and not self.columns[name].hex_uuid:
+            return keys.spelled_uuids(values)
+        return [self._part(value, name) for value in values]
 
     def _check(self, name: str) -> Callable[[Any], bool] | None:
         """What tells the values that this key column can hold, of those in normal form."""
@@ -239,7 +263,7 @@ def find(link: Link, spec: SliceSpec, side: Side, search_path: str) -> Tables:
         _CATALOG["columns"], wanted
     ):
         hex_uuid = base == "bpchar" and typmod == _HEX_UUID
-        columns[oid][name] = Column(name, cast, base, not not_null, hex_uuid, generated, labels)
+        columns[oid][name] = Column(name, cast, base, not not_null, hex_uuid, generated, labels, typmod >= 0)
     names = {oid: name for root, oid, name, *_ in link.run(_CATALOG["tree"], wanted) if root == oid}
     uniques = link.run(_CATALOG["uniques"], wanted)
     links = [
