@@ -14,7 +14,8 @@ from .models import Base, Product
 from .settings import Settings, SettingsError
 from .triggers import install_triggers
 
-session = scoped_session(sessionmaker())
+# It ends with its request: what it has read and written it need not read again after a commit.
+session = scoped_session(sessionmaker(expire_on_commit=False))
 engine = None
 _timezone = ZoneInfo(Settings.timezone)
 

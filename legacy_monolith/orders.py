@@ -1,14 +1,16 @@
 """Placing an order: the function everybody is afraid of."""
 
+from types import SimpleNamespace
+
 from sqlalchemy import text
-from sqlalchemy.orm.attributes import set_committed_value
 
 from .carts import MOST_OF_ONE, prices
 from .db import now, session
-from .models import Cart, CartItem, EmailLog, Order, OrderLine, Payment, Product
+from .models import EmailLog, Order, OrderLine, Payment, Product
 from .shipping import zone_of_client
 
 METHODS = ("card", "invoice", "paypal")
+TAKE = text("UPDATE stock SET quantity = quantity - :n WHERE product_id = :id AND quantity >= :n")
 
 
 def place_order(customer, cart, method, reference=None):
@@ -21,6 +23,8 @@ def place_order(customer, cart, method, reference=None):
     if cart is None or not cart.items:
         raise ValueError("Your cart is empty.")
     _, discount, shipping, total = prices(cart, zone_of_client()[1])
+    # In the order of the ids: two orders for the same goods the other way round would wait for each other.
+    goods = sorted(cart.items, key=lambda item: item.product_id)
     order = Order(
         customer=customer,
         address=customer.addresses[0] if customer.addresses else None,
@@ -31,53 +35,61 @@ def place_order(customer, cart, method, reference=None):
         total=total,
         placed_at=now(),
         client_reference=unused(reference),
+        lines=[
+            OrderLine(product=item.product, quantity=item.quantity, unit_price=item.product.price)
+            for item in goods
+        ],
+        payments=[
+            Payment(
+                method=method,
+                amount=total,
+                created_at=now(),
+                status="open" if method == "invoice" else "paid",
+            )
+        ],
     )
     session.add(order)
-    # In the order of the ids: two orders for the same goods the other way round would wait for each other.
-    for item in sorted(cart.items, key=lambda item: item.product_id):
-        taken = session.execute(
-            text("UPDATE stock SET quantity = quantity - :n WHERE product_id = :id AND quantity >= :n"),
-            {"n": item.quantity, "id": item.product_id},
-        )
-        if taken.rowcount == 0:
-            session.rollback()
-            raise ValueError("Something in your cart has just been sold out.")
-        order.lines.append(
-            OrderLine(product_id=item.product_id, quantity=item.quantity, unit_price=item.product.price)
-        )
-    order.payments.append(
-        Payment(
-            method=method, amount=total, created_at=now(), status="open" if method == "invoice" else "paid"
-        )
-    )
+    session.flush()
+    session.execute(EmailLog.__table__.insert(), mail_for(order))
+    # Late, since who else orders the same goods waits from here to the commit.
+    taken = session.execute(TAKE, [{"n": item.quantity, "id": item.product_id} for item in goods])
+    if taken.rowcount < len(goods):
+        session.rollback()
+        raise ValueError("Something in your cart has just been sold out.")
     if cart.coupon_code:
         session.execute(
             text("UPDATE coupons SET used = used + 1 WHERE code = :code"), {"code": cart.coupon_code}
         )
-    session.flush()
-    session.add(
-        EmailLog(customer_id=customer.id, template="order", subject=f"Your order {order.id}", sent_at=now())
-    )
     cart.items.clear()
     cart.coupon_code = None
     session.commit()
     return order
 
 
+def mail_for(order):
+    return {
+        "customer_id": order.customer_id,
+        "template": "order",
+        "subject": f"Your order {order.id}",
+        "sent_at": now(),
+    }
+
+
 def place_items(customer, wanted, method, reference=None):
     """The telephone app's quick order: `wanted` is {product id: quantity}, and the cart stays as it is."""
-    cart = Cart()  # never added to the session: it only carries the goods
+    ids = [number for number in wanted if 0 < number < 2**31]
+    found = {product.id: product for product in session.query(Product).filter(Product.id.in_(ids))}
     for product_id, quantity in wanted.items():
         if not 1 <= quantity <= MOST_OF_ONE:
             raise ValueError(f"The quantity must be from 1 to {MOST_OF_ONE}.")
-        product = session.get(Product, product_id) if 0 < product_id < 2**31 else None
-        if product is None:
+        if product_id not in found:
             raise ValueError("There is no such product.")
-        with session.no_autoflush:
-            item = CartItem(product_id=product_id, quantity=quantity)
-            set_committed_value(item, "product", product)
-            cart.items.append(item)
-    return place_order(customer, cart, method, reference)
+    # No cart of the shop's: it only carries the goods.
+    items = [
+        SimpleNamespace(product_id=number, quantity=quantity, product=found[number])
+        for number, quantity in wanted.items()
+    ]
+    return place_order(customer, SimpleNamespace(items=items, coupon_code=None), method, reference)
 
 
 def unused(reference):

@@ -11,6 +11,7 @@ ZONES = (
     ("203.0.113.0/24", "world", 24.9),
     ("2001:db8::/32", "eu", 9.9),
 )
+NETWORKS = [(ipaddress.ip_network(network), zone, price) for network, zone, price in ZONES]
 
 
 def zone_of_client():
@@ -19,7 +20,7 @@ def zone_of_client():
         address = ipaddress.ip_address(request.remote_addr or "")
     except ValueError:
         return "de", 4.9
-    for network, zone, price in ZONES:
-        if address in ipaddress.ip_network(network):
+    for network, zone, price in NETWORKS:
+        if address in network:
             return zone, price
     return "de", 4.9
