@@ -42,9 +42,3 @@ class Refusal(DeskError):
     """The gate says no."""
 
     code = Exit.NO
-
-
-class NotEnoughEvidence(DeskError):
-    """The gate cannot say yes yet."""
-
-    code = Exit.NOT_ENOUGH

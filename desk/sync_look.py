@@ -18,8 +18,6 @@ from sync.process import read_health
 from sync.relay import Sessions
 from sync.status import SliceStatus, status
 
-FRESH = 10.0  # seconds: a relay that lives writes its health down at least this often when something changes
-
 
 @dataclass(frozen=True, slots=True)
 class SyncLook:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -52,7 +51,6 @@ class Live:
         self._killed = False
         self._was_stale = True
         self.flag_problem: str | None = None
-        self.changed_at = time.monotonic()
 
     @property
     def flags(self) -> FlagState | None:
@@ -109,7 +107,6 @@ class Live:
 
     def publish(self) -> None:
         """Publish a snapshot, with the flags as they were understood last."""
-        self.changed_at = time.monotonic()
         slices = known_states(self.plan, self.slices, ledger_read=self.ledger_read)
         self._publish(snapshot(self.plan, self.states, self._intents, self._evaluate, self._table, slices))
 

@@ -22,12 +22,6 @@ def next_step(route: Route, state: RouteState, *, confirmed: bool = False) -> Ta
     return Target(ReadStage.LIVE if state.cap_pct == 100 else ReadStage.CANARY, 100)
 
 
-def previous_share(route: Route, state: RouteState) -> int:
-    """The share one declared step below the present one: where `rollback` without a share goes."""
-    below = [pct for pct in route.canary if pct < state.cap_pct]
-    return below[-1] if below else 0
-
-
 def soak_left(route: Route, state: RouteState, now: float) -> float:
     """Seconds until the present canary step has soaked; 0 on the other stages."""
     if state.stage is not ReadStage.CANARY:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import orjson
@@ -19,7 +18,6 @@ from shadow.core.rows import (
     current_count,
 )
 from shadow.errors import EvidenceError, EvidenceTakenOver
-from shadow.ports import Question, Reply
 
 
 class MemoryEvidence:
@@ -96,20 +94,3 @@ class MemoryEvidence:
 def _kept(row: CountRow) -> CountRow:
     # As a database would: what the caller does with its own dicts later changes nothing here.
     return replace(row, detail=orjson.loads(orjson.dumps(row.detail)))
-
-
-class ScriptedAsker:
-    """Answers questions with a function."""
-
-    def __init__(self, answer: Callable[[Question], Awaitable[Reply]]) -> None:
-        """`answer` is asked every question; `asked` keeps them."""
-        self._answer = answer
-        self.asked: list[Question] = []
-
-    async def ask(self, question: Question) -> Reply:
-        """The function's reply."""
-        self.asked.append(question)
-        return await self._answer(question)
-
-    async def close(self) -> None:
-        """Nothing to let go of."""

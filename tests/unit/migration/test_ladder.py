@@ -1,4 +1,4 @@
-"""The declared ladder: the next step, the one below, and the soak between."""
+"""The declared ladder: the next step, and the soak before it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from migration.core.effective import RouteState
 from migration.core.gate import Target
-from migration.core.ladder import next_step, previous_share, soak_left
+from migration.core.ladder import next_step, soak_left
 from migration.core.stages import ReadStage
 from tests.unit.migration.migration_builders import a_route, a_state
 
@@ -18,24 +18,21 @@ def canary(pct: int, **changes: object) -> RouteState:
 
 
 @pytest.mark.parametrize(
-    ("state", "steps", "target", "below"),
+    ("state", "steps", "target"),
     [
-        (a_state(), (1, 10, 100), Target(S.SHADOW), 0),
-        (a_state(stage=S.SHADOW), (1, 10, 100), Target(S.CANARY, 1), 0),
-        (canary(1), (1, 10, 100), Target(S.CANARY, 10), 0),
-        (canary(7), (1, 10, 100), Target(S.CANARY, 10), 1),
-        (canary(10), (1, 10, 100), Target(S.CANARY, 100), 1),
-        (canary(10), (1, 10), Target(S.CANARY, 100), 1),
-        (canary(100), (1, 10, 100), Target(S.LIVE, 100), 10),
-        (a_state(stage=S.LIVE, cap_pct=100), (1, 10), Target(S.RETIRED, 100), 10),
-        (a_state(stage=S.RETIRED, cap_pct=100), (1, 100), None, 1),
+        (a_state(), (1, 10, 100), Target(S.SHADOW)),
+        (a_state(stage=S.SHADOW), (1, 10, 100), Target(S.CANARY, 1)),
+        (canary(1), (1, 10, 100), Target(S.CANARY, 10)),
+        (canary(7), (1, 10, 100), Target(S.CANARY, 10)),
+        (canary(10), (1, 10, 100), Target(S.CANARY, 100)),
+        (canary(10), (1, 10), Target(S.CANARY, 100)),
+        (canary(100), (1, 10, 100), Target(S.LIVE, 100)),
+        (a_state(stage=S.LIVE, cap_pct=100), (1, 10), Target(S.RETIRED, 100)),
+        (a_state(stage=S.RETIRED, cap_pct=100), (1, 100), None),
     ],
 )
-def test_the_next_step_and_the_one_below(
-    state: RouteState, steps: tuple[int, ...], target: Target | None, below: int
-) -> None:
+def test_the_next_step(state: RouteState, steps: tuple[int, ...], target: Target | None) -> None:
     assert next_step(a_route(canary=steps), state) == target
-    assert previous_share(a_route(canary=steps), state) == below
 
 
 @pytest.mark.parametrize(
