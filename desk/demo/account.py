@@ -20,8 +20,9 @@ class Outcome(StrEnum):
     ANSWERED = "answered"  # with any status, completely
     REFUSED = "refused"  # no connection
     RESET = "reset"  # the connection ended before an answer began
-    TIMEOUT = "timeout"  # nobody answered in time, or the generator was stopped first
+    TIMEOUT = "timeout"  # nobody answered in time
     CUT = "cut"  # the answer began and did not end
+    STOPPED = "stopped"  # the generator was told to end, and hung up itself: nobody's failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,9 @@ class TrafficReport:
 
     @property
     def failed(self) -> int:
-        """Requests that no complete answer came to, and those answered with 5xx."""
-        broken = self.requests - self.outcomes.get(Outcome.ANSWERED, 0)
+        """Requests that no complete answer came to though it was waited for, and those answered with 5xx."""
+        fine = (Outcome.ANSWERED, Outcome.STOPPED)
+        broken = self.requests - sum(self.outcomes.get(outcome, 0) for outcome in fine)
         return broken + sum(count for status, count in self.statuses.items() if status >= 500)
 
     def sent(self, route: str) -> int:

@@ -89,7 +89,7 @@ class Browser:
 
     async def _send(self, step: Step) -> str | None:
         at, began, keyed, got = time.time(), time.perf_counter(), self._has_key(), _Got()
-        outcome, error = Outcome.TIMEOUT, "stopped"
+        outcome, error = Outcome.STOPPED, ""
         try:
             outcome, error = await self._exchange(step, got)
         finally:  # a stopped generator has sent it all the same

@@ -37,16 +37,17 @@ def test_the_parts_add_up() -> None:
         sent(status=503),
         sent(outcome=Outcome.CUT),
         sent(outcome=Outcome.REFUSED, status=None, side=None),
+        sent(outcome=Outcome.STOPPED, status=None, side=None),
         sent("home"),
     ):
         account.take(entry)
     report = account.report(2.0)
-    assert report.requests == 6 == sum(route.sent for route in report.routes.values())
-    assert report.outcomes == {"answered": 4, "cut": 1, "refused": 1}
+    assert report.requests == 7 == sum(route.sent for route in report.routes.values())
+    assert report.outcomes == {"answered": 4, "cut": 1, "refused": 1, "stopped": 1}
     assert report.statuses == {200: 4, 503: 1}
-    assert report.routes["show_product"].sides == {"legacy": 3, "extracted": 1, "unknown": 1}
-    assert (report.sent("show_product"), report.sent("home"), report.sent("unheard_of")) == (5, 1, 0)
-    assert report.failed == 3  # one refused, one cut, one 503
+    assert report.routes["show_product"].sides == {"legacy": 3, "extracted": 1, "unknown": 2}
+    assert (report.sent("show_product"), report.sent("home"), report.sent("unheard_of")) == (6, 1, 0)
+    assert report.failed == 3  # one refused, one cut, one 503; who was stopped did not fail
 
 
 def test_latency_is_of_the_recent_requests_and_bounded() -> None:
