@@ -372,6 +372,7 @@ def test_a_role_that_may_not_log_in_is_told_without_its_password(
         everything = done.stdout + done.stderr
         assert done.returncode == 3, everything
         assert "nobody_here" in everything
-        assert "may we log in?" in everything
+        assert "there is no such role" in everything
+        assert "then: strangler doctor" in everything
         assert "geheim" not in everything
     assert desk.objects() == []

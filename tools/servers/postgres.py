@@ -109,6 +109,13 @@ class Postgres:
         """Let them go on."""
         self._process.sigcont()
 
+    def let_in(self, *lines: str) -> None:
+        """Put these lines of pg_hba.conf before those that trust everybody."""
+        file = self._data / "pg_hba.conf"
+        file.write_text("".join(f"{line}\n" for line in lines) + file.read_text())
+        with psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute("SELECT pg_reload_conf()")
+
     def base_backup(self) -> Path:
         """What pg_basebackup takes of the running server, with the log that it needs."""
         target = self._home / f"backup-{next(self._numbers)}"

@@ -9,11 +9,12 @@ import psycopg
 from sqlalchemy import make_url
 
 from sync.adapters.postgres.coding import teach
-from sync.adapters.postgres.link import PATIENCE, SETTINGS, Link, translated
+from sync.adapters.postgres.link import PATIENCE, SETTINGS, Link
 from sync.adapters.postgres.names import holder_name
+from sync.adapters.postgres.refusals import why_not
 from sync.adapters.postgres.session import PostgresSession
 from sync.core.values import Side, SliceSpec
-from sync.errors import Refused
+from sync.errors import DatabaseAway, Refused
 from sync.ports import SideDatabase
 
 _CONNECT_WITHIN = 5  # seconds; libpq's own limit is the kernel's, two minutes
@@ -30,6 +31,10 @@ _ALIVE: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
+
+
+# A password may be there as well; `user:password@` is hidden by SQLAlchemy.
+_SECRETS = ("password", "sslpassword", "passfile")
 
 
 class PostgresDatabase:
@@ -68,7 +73,7 @@ class PostgresDatabase:
                 **_ALIVE,
             )
         except psycopg.Error as error:
-            raise translated(error, self.describe()) from error
+            raise DatabaseAway(f"{self.describe()}: {why_not(str(error))}") from error
         if connection.info.server_version < 140000:
             connection.close()
             raise Refused(f"{self.describe()}: PostgreSQL 14 or newer is needed")
@@ -86,7 +91,8 @@ class PostgresDatabase:
 
     def describe(self) -> str:
         """Which database, without the password."""
-        return self._url.set(drivername="postgresql", password=None).render_as_string()
+        plain = self._url.set(drivername="postgresql").difference_update_query(_SECRETS)
+        return plain.render_as_string(hide_password=True)
 
 
 def database(url: str, side: Side, specs: Mapping[str, SliceSpec]) -> SideDatabase:
