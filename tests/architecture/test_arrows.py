@@ -40,6 +40,7 @@ FORBIDDEN = [
     ("shadow/spoilt.py", "import facade", "Rooms"),
     ("shadow/spoilt.py", "import sync", "Rooms"),
     ("facade/spoilt.py", "import shadow.core", "The facade sees of shadow the tap alone"),
+    ("facade/spoilt.py", "import sync", "The facade knows nothing of sync"),
     ("extracted/spoilt.py", "import legacy_monolith", "The samples and the framework"),
     ("desk/spoilt.py", "import extracted", "Nobody imports the samples"),
     ("legacy_monolith/spoilt.py", "import migration", "The samples import nothing"),
