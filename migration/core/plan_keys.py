@@ -69,7 +69,7 @@ KEY = Table(
 
 FLAGS = Table(
     "[flags]",
-    "Where people flip.",
+    "Where people say which share of the users a service shall answer.",
     (
         Key("source", Kind.FLAG_SOURCE, "`file:PATH` or `unleash:URL`", "file:.strangler/flags.json"),
         Key("token", Kind.SECRET, "the backend token of an Unleash source"),
