@@ -15,7 +15,9 @@ from tests.contract.side_databases import open_banks
 from tests.contract.test_side_database_postgres_values import Pair, spec_of
 
 pytestmark = pytest.mark.services
-TYPES = """SET ROLE bank_owner; CREATE TYPE kind AS ENUM ('low', 'high');
+TYPES = """CREATE EXTENSION citext; CREATE EXTENSION hstore;
+CREATE COLLATION blunt (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+SET ROLE bank_owner; CREATE TYPE kind AS ENUM ('low', 'high');
 CREATE DOMAIN number AS bigint CHECK (VALUE < 100); CREATE DOMAIN short AS varchar(6);
 CREATE DOMAIN shorter AS short CHECK (VALUE <> 'none'); CREATE DOMAIN price AS numeric(6, 2);
 CREATE DOMAIN document AS jsonb NOT NULL; CREATE DOMAIN plain AS json; CREATE DOMAIN digits AS char(32);
@@ -115,6 +117,34 @@ def test_a_label_that_is_new_is_known_at_once(open_pair: Callable[..., Pair]) ->
     pair.owner[0].execute("INSERT INTO things VALUES ('middle', 'middle')")
     pair.carry()
     assert pair.owner[1].execute("SELECT id::text FROM things").fetchall() == [("middle",)]
+
+
+# What PostgreSQL takes for equal, or has no equality for on the path where we look, and is another value.
+CHANGES = {
+    "text COLLATE blunt": ("'abc'", "'ABC'"),
+    "text[] COLLATE blunt": ("'{abc}'", "'{ABC}'"),
+    "citext": ("'abc'", "'ABC'"),
+    "citext[]": ("'{abc}'", "'{ABC}'"),
+    "interval": ("'1 month'", "'30 days'"),
+    "interval[]": ("'{1 month}'", "'{30 days}'"),
+    "hstore": ("'a=>1'", "'a=>2'"),
+}
+
+
+def test_a_change_that_equality_does_not_see_arrives(open_pair: Callable[..., Pair]) -> None:
+    columns = {f"v{at}": kind for at, kind in enumerate(CHANGES)}
+    listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    pair = open_pair(f"id int PRIMARY KEY, {listed}", names=("id", *columns))
+    asked = b"SELECT t::text FROM things t ORDER BY id"
+    here, there = pair.owner
+    for at in range(len(columns)):
+        first = ", ".join(before for before, _ in CHANGES.values())
+        here.execute(f"INSERT INTO things VALUES ({at}, {first})".encode())
+    pair.carry()
+    for at, (name, kind) in enumerate(columns.items()):
+        here.execute(f"UPDATE things SET {name} = {CHANGES[kind][1]} WHERE id = {at}".encode())
+    pair.carry()
+    assert there.execute(asked).fetchall() == here.execute(asked).fetchall()
 
 
 REFUSED = {

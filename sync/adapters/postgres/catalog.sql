@@ -3,6 +3,8 @@
 -- A domain is what it is made of: a cast to it would cut, too, and its CHECK would refuse what is only looked for.
 SELECT a.attrelid, a.attname, format_type(t.oid, -1), t.typname, own.typmod, a.attnotnull OR own.not_null, a.attgenerated <> '',
     format_type(t.oid, own.typmod), pg_get_expr(d.adbin, d.adrelid), a.attidentity <> '',
+    t.typtype <> 'e' AND t.typnamespace <> 'pg_catalog'::regnamespace
+        OR EXISTS (SELECT FROM pg_collation o WHERE o.oid = a.attcollation AND NOT o.collisdeterministic),
     CASE t.typtype WHEN 'e' THEN t.oid ELSE 0 END
 FROM pg_attribute a CROSS JOIN LATERAL (
     WITH RECURSIVE up (oid, typmod, not_null, n) AS (

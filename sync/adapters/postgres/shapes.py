@@ -20,7 +20,7 @@ def shapes(link: Link, names: Sequence[str], search_path: str) -> Mapping[str, T
         return {}
     wanted = {"tables": list(oids.values())}
     columns: dict[int, list[ColumnShape]] = {oid: [] for oid in oids.values()}
-    for oid, name, *_, not_null, generated, written, default, identity, _labels in link.run(
+    for oid, name, _, _, _, not_null, generated, written, default, identity, *_ in link.run(
         _CATALOG["columns"], wanted
     ):
         given = "identity" if identity else default

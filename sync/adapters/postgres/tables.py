@@ -21,7 +21,8 @@ _PLAIN = frozenset({"int2", "int4", "int8", "uuid"})
 _MEASURED = frozenset({"text", "varchar", "bytea"})
 _LARGE = frozenset({"json", "jsonb", "citext", "xml", "hstore"})
 _COMPRESSED = 100_000  # bytes: compression makes no more than a hundredth of anything
-_NO_EQUALITY = frozenset({"json", "xml", "point", "box", "polygon", "path", "lseg", "circle", "citext"})
+_NO_EQUALITY = frozenset({"json", "xml", "point", "box", "polygon", "path", "lseg", "circle"})
+_OTHER_EQUALITY = frozenset({"interval", "_interval"})  # a month is thirty days to it
 
 
 def _within(bits: int) -> Callable[[Any], bool]:
@@ -56,6 +57,7 @@ class Column:
     generated: bool
     labels: int = 0  # the type that has them, if it is an enum
     bounded: bool = False  # its type says how long a value may be
+    loose: bool = False  # its equality is not there on our path, or takes differing values for one
 
     def wanted(self, text: str) -> str:
         """The value that this text spells, in SQL; NULL where an enum has no such label: no row has it."""
@@ -78,16 +80,14 @@ class Column:
         return ""
 
     def given(self, alias: str) -> str:
-        """The column in SQL as something that has an equality."""
-        return f"{alias}.{quoted(self.name)}" + ("::text" if self.base in _NO_EQUALITY else "")
+        """The column in SQL as something whose equality tells all values apart."""
+        if self.loose or self.base in _NO_EQUALITY or self.base in _OTHER_EQUALITY:
+            return f'{alias}.{quoted(self.name)}::text COLLATE "C"'
+        return f"{alias}.{quoted(self.name)}"
 
     def sent(self, alias: str) -> str:
         """The text that we send for it, as its type."""
         return f"{alias}.{quoted(self.name)}::{self.cast}"
-
-    def compared(self, alias: str) -> str:
-        """The same, as something that has an equality."""
-        return self.sent(alias) + ("::text" if self.base in _NO_EQUALITY else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,11 +259,12 @@ def find(link: Link, spec: SliceSpec, side: Side, search_path: str) -> Tables:
         )
     wanted = {"tables": list(oids.values())}
     columns: dict[int, dict[str, Column]] = {oid: {} for oid in oids.values()}
-    for oid, name, cast, base, typmod, not_null, generated, *_, labels in link.run(
+    for oid, name, cast, base, typmod, not_null, generated, *_, loose, labels in link.run(
         _CATALOG["columns"], wanted
     ):
         hex_uuid = base == "bpchar" and typmod == _HEX_UUID
-        columns[oid][name] = Column(name, cast, base, not not_null, hex_uuid, generated, labels, typmod >= 0)
+        more = (hex_uuid, generated, labels, typmod >= 0, loose)
+        columns[oid][name] = Column(name, cast, base, not not_null, *more)
     names = {oid: name for root, oid, name, *_ in link.run(_CATALOG["tree"], wanted) if root == oid}
     uniques = link.run(_CATALOG["uniques"], wanted)
     links = [
