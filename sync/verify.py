@@ -72,12 +72,33 @@ def compare(lane: Lane, entity: Entity, keys: Mapping[Key, Key | None], *, looks
     for attempt in range(looks):
         waiting = _in_quarantine(lane, entity)
         todo = {key: peer for key, peer in todo.items() if key not in waiting}
-        todo = _look(lane, entity, todo, verified)
+        if attempt == 0:
+            todo = _screen(lane, entity, todo, verified)
+        todo = _look(lane, entity, todo, verified) if todo else todo
         if not todo:
             return verified
         time.sleep(0 if attempt == 0 else _PAUSE)
     verified.unsettled = [(entity.name, key) for key in todo]
     return verified
+
+
+def _screen(
+    lane: Lane, entity: Entity, keys: Mapping[Key, Key | None], verified: Verified
+) -> dict[Key, Key | None]:
+    """Those that want a closer look, from the beginning: of what is equal nothing else need be known."""
+    if not keys:
+        return {}
+    with lane.authority.snapshot(lane.spec.name) as view:
+        ours = view.rows(entity.name, list(keys))
+    mapped = core.map_rows(lane.spec, lane.source, {entity.name: ours}).rows
+    with lane.follower.snapshot(lane.spec.name) as view:
+        there = view.rows(entity.name, [peer for peer, _ in mapped.values()])
+    equal = {
+        key: peer for (_, key), (peer, rows) in mapped.items() if core.same(entity, rows, there.get(peer))
+    }
+    name = entity.name
+    verified.gone += [(name, key) for key in equal] + [(name, peer) for peer in equal.values()]
+    return {key: hint for key, hint in keys.items() if key not in equal}
 
 
 def _look(

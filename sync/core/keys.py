@@ -12,13 +12,18 @@ import functools
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from sync.core.values import Key, Odd
 
-_USUAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_USUAL_FORM = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_USUAL = re.compile(_USUAL_FORM).fullmatch
 _UUID_LENGTH = 36
+# What nearly all texts of keys are, read several times faster; the integer fits into 64 bits for certain.
+_PLAIN = re.compile(rf'\[(?:(0|-?[1-9][0-9]{{0,17}})|"({_USUAL_FORM})")\]').fullmatch
 _SMALLEST, _GREATEST = -(2**63), 2**63 - 1
 _KNOWN = 32_768  # texts kept parsed: a round of 5,000 keys meets each of them several times
 # What SQLite's json_array() writes: no spaces, nothing escaped that need not be.
@@ -39,9 +44,45 @@ def text(key: Key) -> str:
     return _encode(key)
 
 
+def texts(wanted: Collection[Key]) -> list[str]:
+    """The text of each; what nearly all of them are without a call for each."""
+    if wanted and set(map(len, wanted)) == {1}:
+        parts = [key[0] for key in wanted]
+        kinds = set(map(type, parts))
+        if kinds == {int}:
+            return [f"[{part}]" for part in parts]
+        if kinds == {uuid.UUID}:
+            return [f'["{part}"]' for part in spelled_uuids(parts)]
+    return [text(key) for key in wanted]
+
+
+def spelled_uuids(given: Sequence[Any]) -> list[str]:
+    """`str` of each UUID, of which there is one at least: in one go, eight times as fast."""
+    return orjson.dumps(given).decode()[2:-2].split('","')
+
+
+def uuid_of(number: int) -> uuid.UUID:
+    """`UUID(int=number)` without what it asks of its arguments, which takes three times as long.
+
+    The caller knows that it is a number of 128 bits: it has read 32 digits.
+    """
+    made = object.__new__(uuid.UUID)
+    _set_number(made, number)
+    _set_safety(made, uuid.SafeUUID.unknown)
+    return made
+
+
+_set_number: Any = uuid.UUID.__dict__["int"].__set__
+_set_safety: Any = uuid.UUID.__dict__["is_safe"].__set__
+
+
 @functools.lru_cache(maxsize=_KNOWN)
 def parse(spelled: str) -> Key:
     """The key in normal form; ValueError for what is no key: a NULL, a fraction, a nested value."""
+    plain = _PLAIN(spelled)
+    if plain:
+        number, digits = plain.groups()
+        return (int(number) if number else uuid_of(int(digits.replace("-", ""), 16)),)
     values = _decode(spelled)
     if isinstance(values, dict) and values.keys() == {"odd"}:
         return odd(values["odd"])
@@ -57,6 +98,8 @@ def normal(values: Iterable[Any]) -> Key:
 
 def of(row: Mapping[str, Any], columns: Sequence[str]) -> Key:
     """The key of `row`, in normal form; KeyError when a column is missing."""
+    if len(columns) == 1:
+        return (_normal(row[columns[0]]),)
     return normal([row[column] for column in columns])
 
 
@@ -80,11 +123,11 @@ def why_odd(key: Key, table: str) -> str:
 
 
 def _normal(value: Any) -> int | str | uuid.UUID:
-    if isinstance(value, uuid.UUID):
-        return value
     if type(value) is int:
         if not _SMALLEST <= value <= _GREATEST:
             raise ValueError(f"{value} cannot be part of a key: it does not fit into 64 bits")
+        return value
+    if isinstance(value, uuid.UUID):
         return value
     if isinstance(value, str):
         if len(value) == _UUID_LENGTH and _USUAL(value):

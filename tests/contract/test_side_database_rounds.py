@@ -270,6 +270,13 @@ def test_the_log_has_no_gap_and_speaks_of_the_services_rows(banks: Banks, side: 
     assert said == [[None, "old"], ["old", "new"], ["new", None]]
 
 
+def test_a_row_that_the_round_did_not_see_is_changed_beside_those_that_are_new(banks: Banks) -> None:
+    banks.install()
+    applied_round(banks.extracted, put(1, "a"), put(2, "b"))
+    applied_round(banks.extracted, put(1, "c"), put(3, "a"))
+    assert emails(banks.extracted) == [("a",), ("b",), ("c",)]
+
+
 def _legacy_put(number: int) -> Change:
     return Change("account", (number,), key(number), ACCOUNT.backward(account(number)))
 

@@ -6,7 +6,7 @@ Everything happens behind a savepoint: an attempt that fails leaves nothing behi
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import psycopg
 
@@ -24,6 +24,7 @@ from sync.errors import CannotApply
 Problems = dict[tuple[str, tuple[object, ...]], str]
 _AHEAD = 1000  # rows of a statement: we spell the next thousand while the server writes the last
 _LARGE = 4_000_000  # characters of a statement: the server ends a transaction that we leave idle for seconds
+_SIZED = frozenset({str, bytes})
 _ANEW = 20  # times that refused rows are tried again, as long as some of them pass
 _REMEMBER = """INSERT INTO sf.applied (slice, entity, key, peer_key, epoch, round, deleted)
 SELECT %s, entity, key, peer, %s, %s, deleted FROM unnest(%s::text[], %s::text[], %s::text[], %s::boolean[])
@@ -65,7 +66,7 @@ class Work:
             if park:
                 self._park(changes)
             with self._link.ahead():
-                self._write(changes)
+                self._write(changes, trust=not park)
                 self._meanwhile()
             problems = self._unsound(changes)
         except (psycopg.Error, ValueError) as error:
@@ -118,7 +119,8 @@ class Work:
 
     # -- what one try does -------------------------------------------------------------------------
 
-    def _write(self, changes: Sequence[Change]) -> None:
+    def _write(self, changes: Sequence[Change], *, trust: bool = False) -> None:
+        """`trust`: what was not there when the round read it is inserted, and refused if it is there now."""
         for (entity, deletes), group in itertools.groupby(changes, lambda c: (c.entity, c.rows is None)):
             tables = self._tables.of(entity)
             if deletes:
@@ -126,23 +128,26 @@ class Work:
                 for table in reversed(tables):
                     writing.take(self._link, table, keys)
             else:
-                self._put(tables, list(group))
+                self._put(tables, list(group), trust=trust)
         self._remember(changes)
 
-    def _put(self, tables: Iterable[Table], group: Sequence[Change]) -> None:
+    def _put(self, tables: Sequence[Table], group: Sequence[Change], *, trust: bool) -> None:
         for table in tables:
             name = table.spec.name
             absent = [each.key for each in group if each.rows is not None and each.rows.get(name) is None]
             if absent:
                 writing.take(self._link, table, absent)
-            shapes: dict[tuple[str, ...], list[Row]] = {}
+            shapes: dict[tuple[bool, tuple[str, ...]], list[Row]] = {}
             for each in group:
                 row = each.rows[name] if each.rows is not None and name in each.rows else None
                 if row is not None:
-                    shapes.setdefault(tuple(row), []).append(row)
-            for rows in shapes.values():
-                for part in _parts(rows):
-                    writing.put(self._link, table, part)
+                    # Without a root row nothing is known of further tables: one may have a row all the same.
+                    # A deferrable key would refuse nothing.
+                    new = trust and each.before is None and table is tables[0] and not table.deferrable
+                    shapes.setdefault((new, tuple(row)), []).append(row)
+            for new, names in sorted(shapes, key=lambda each: each[0]):  # a change may free what is to be new
+                for part in _parts(shapes[new, names]):
+                    writing.put(self._link, table, part, new=new)
 
     def _remember(self, changes: Sequence[Change]) -> None:
         deleted = array_of(["f" if each.rows else "t" for each in changes])
@@ -201,9 +206,7 @@ def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     """The rows of one statement each: a thousand, or so much text that it takes us a moment to spell it."""
     start, size = 0, 0
     for at, row in enumerate(rows):
-        size += sum(
-            len(value) for value in row.values() if value.__class__ is str or value.__class__ is bytes
-        )
+        size += sum([len(value) for value in row.values() if value.__class__ in _SIZED])
         if size >= _LARGE or at - start >= _AHEAD - 1:
             yield rows[start : at + 1]
             start, size = at + 1, 0
@@ -215,6 +218,6 @@ def _named(changes: Sequence[Change]) -> tuple[str, str, str]:
     """Entities, keys and peers' keys, an array each."""
     return (
         array_of([each.entity for each in changes]),
-        array_of([key_texts.text(each.key) for each in changes]),
-        array_of([key_texts.text(each.peer_key) for each in changes]),
+        array_of(key_texts.texts([each.key for each in changes])),
+        array_of(key_texts.texts([each.peer_key for each in changes])),
     )

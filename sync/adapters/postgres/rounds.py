@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
+from typing import Any
 
 from sync.adapters.postgres import kept, reading
 from sync.adapters.postgres.apply import Work
@@ -30,10 +31,13 @@ _MARK = """UPDATE sf.round SET epoch = %s, holder = %s, mark = pg_current_xact_i
 _SETTLE = """UPDATE sf.round SET round = %s, acked_seq = %s, acked_nonce = %s, identity = %s, log_pos = %s,
     mark = '' WHERE slice = %s"""
 # One look into the index for each key: a table that grew since it was last analysed gets no other plan.
-_APPLIED = """SELECT a.key, a.peer_key, a.epoch, a.round, a.deleted
+_APPLIED = """SELECT {what}
 FROM unnest(%s::text[]) AS u(wanted), LATERAL (
     SELECT * FROM sf.applied WHERE slice = %s AND entity = %s AND {column} = u.wanted OFFSET 0) AS a"""
-_BY_PEER, _BY_KEY = (_APPLIED.format(column=each) for each in ("peer_key", "key"))
+_ALL = "a.epoch, a.round, a.deleted"
+_BY_PEER = _APPLIED.format(what=f"a.peer_key, a.key, {_ALL}", column="peer_key")
+_BY_KEY = _APPLIED.format(what=f"a.key, a.peer_key, {_ALL}", column="key")
+_PEERS = _APPLIED.format(what="a.key, a.peer_key", column="key")
 _PATIENCE = 35.0  # a little more than the statement_timeout above
 LOG_KEEP = 10_000  # positions that stay for a reader who is yet to come, when none has registered
 _TRIM_EVERY = 1_000
@@ -43,22 +47,29 @@ _TRIM = """DELETE FROM sf.log WHERE slice = %(slice)s AND pos <= coalesce(
 
 def applied_of(link: Link, tables: Tables, entity: str, peer_keys: Collection[Key]) -> Mapping[Key, Applied]:
     """What was applied here, by the other side's key."""
-    spelled = {key_texts.text(key): key for key in peer_keys}
-    found = link.run(_BY_PEER, (array_of(spelled), tables.spec.name, entity))
-    return {
-        spelled[peer]: Applied(entity, key_texts.parse(key), spelled[peer], *rest)
-        for key, peer, *rest in found
-    }
+    found = _found(_BY_PEER, link, tables, entity, peer_keys)
+    return {peer: Applied(entity, key, peer, *rest) for peer, key, *rest in found}
 
 
 def applied_here(link: Link, tables: Tables, entity: str, keys: Collection[Key]) -> Mapping[Key, Applied]:
     """What was applied here, by this side's key."""
-    spelled = {key_texts.text(key): key for key in keys}
-    found = link.run(_BY_KEY, (array_of(spelled), tables.spec.name, entity))
-    return {
-        spelled[key]: Applied(entity, spelled[key], key_texts.parse(peer), *rest)
-        for key, peer, *rest in found
-    }
+    found = _found(_BY_KEY, link, tables, entity, keys)
+    return {key: Applied(entity, key, peer, *rest) for key, peer, *rest in found}
+
+
+def peers(link: Link, tables: Tables, entity: str, keys: Collection[Key]) -> Mapping[Key, Key]:
+    """The other side's names of this side's keys."""
+    return dict(_found(_PEERS, link, tables, entity, keys))
+
+
+def _found(
+    statement: str, link: Link, tables: Tables, entity: str, wanted: Collection[Key]
+) -> Iterator[tuple[Any, ...]]:
+    """Rows of the map: the key that was asked for, its peer parsed, and what else was asked."""
+    spelled = dict(zip(key_texts.texts(wanted), wanted, strict=True))
+    parse = key_texts.parse
+    for asked, other, *rest in link.run(statement, (array_of(spelled), tables.spec.name, entity)):
+        yield spelled[asked], parse(other), *rest
 
 
 class PostgresRound:

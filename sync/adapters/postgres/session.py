@@ -135,7 +135,7 @@ class PostgresSession:
 
     def peers(self, slice_name: str, entity: str, keys: Collection[Key]) -> Mapping[Key, Key]:
         """The other side's names of this side's own keys."""
-        return {key: each.peer_key for key, each in self.applied(slice_name, entity, keys).items()}
+        return rounds.peers(self._link, self._tables(slice_name), entity, keys)
 
     # -- what is there -----------------------------------------------------------------------------
 

@@ -7,10 +7,12 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sync.adapters.postgres.coding import array_of, encoded
+from sync.adapters.postgres.coding import TEXTS, array_of, encoded
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.names import quoted
 from sync.adapters.postgres.tables import Column, ForeignLink, Table
+from sync.core import keys
+from sync.core.sizes import LARGEST
 from sync.core.values import Key, Row
 
 # An upsert by ON CONFLICT checks NOT NULL of columns that we do not map before it sees that the row is there,
@@ -19,6 +21,8 @@ _PUT = """WITH u ({names}) AS MATERIALIZED (SELECT {sent} FROM unnest({places}) 
 changed AS (UPDATE {table} AS t SET {sets} FROM u WHERE {same_key} AND ({given}) IS DISTINCT FROM ({fresh}))
 INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE
 SELECT {names} FROM u WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {same_key})"""
+_PUT_NEW = """INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE
+SELECT {sent} FROM unnest({places}) AS s({names})"""
 _PUT_KEY = """INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE
 SELECT {names} FROM (SELECT {sent} FROM unnest({places}) AS s({names})) AS u ({names})
 WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {same_key})"""
@@ -45,7 +49,12 @@ def _texts(values: Sequence[Any], column: Column) -> Iterable[str | None]:
     if kinds == {int}:
         return map(str, values)
     if kinds == {uuid.UUID} and column.base == "uuid":
-        return map(str, values)
+        return keys.spelled_uuids(values)
+    if kinds == {str} and column.base in TEXTS:
+        joined = "".join(values)
+        # What a text may be refused for is in none of them.
+        if len(joined) <= LARGEST and joined.isascii() and "\x00" not in joined:
+            return values
     return [column_text(each, column) for each in values]
 
 
@@ -63,9 +72,9 @@ def written(table: Table, row: Row) -> tuple[str, ...]:
     return tuple(name for name in table.spec.columns if name in row and not table.columns[name].generated)
 
 
-def put(link: Link, table: Table, rows: Sequence[Row]) -> None:
-    """Make these rows be there; all of them have the same columns."""
-    link.raw(_put_statement(_Named(table), written(table, rows[0])), columns_of(table, rows))
+def put(link: Link, table: Table, rows: Sequence[Row], *, new: bool = False) -> None:
+    """Make these rows be there; all of them have the same columns. `new`: refused where one is there."""
+    link.raw(_put_statement(_Named(table), written(table, rows[0]), new), columns_of(table, rows))
 
 
 class _Named:
@@ -82,7 +91,7 @@ class _Named:
 
 
 @lru_cache(256)
-def _put_statement(named: _Named, names: tuple[str, ...]) -> str:
+def _put_statement(named: _Named, names: tuple[str, ...], new: bool) -> str:
     table = named.table
     columns = [table.columns[name] for name in names]
     rest = [each for each in columns if each.name not in table.spec.key]
@@ -96,7 +105,7 @@ def _put_statement(named: _Named, names: tuple[str, ...]) -> str:
         "fresh": ", ".join(each.given("u") for each in rest),
         "same_key": " AND ".join(f"t.{quoted(name)} = u.{quoted(name)}" for name in table.spec.key),
     }
-    return (_PUT if rest else _PUT_KEY).format(**values)
+    return (_PUT_NEW if new else _PUT if rest else _PUT_KEY).format(**values)
 
 
 def take(link: Link, table: Table, keys: Collection[Key]) -> None:

@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from sync.core.keys import uuid_of
 from sync.core.nesting import DEEPEST, too_deep
 from sync.core.values import Unreadable
 
@@ -24,6 +25,7 @@ Encoder = Callable[[Any], Any]
 
 _KNOWN = 32_768  # UUIDs kept parsed: a round meets each of its keys several times
 _HEX = 32  # digits of a UUID without hyphens: CHAR(32) is what SQLAlchemy and Django make of one
+_DIGITS = re.compile(r"[0-9a-fA-F]{32}").fullmatch
 PLAIN = frozenset({int, float, str, bytes})
 _SMALLEST, _GREATEST = -(2**63), 2**63 - 1
 
@@ -41,6 +43,8 @@ def encoder(declared: str) -> Encoder:
     def encode(value: Any) -> Any:
         if value.__class__ in PLAIN:
             return value if value.__class__ is str else _fitting(value)
+        if value.__class__ is uuid.UUID and uuid.UUID in special:
+            return special[uuid.UUID](value)
         for known, spell in special.items():
             if isinstance(value, known):
                 try:
@@ -113,6 +117,8 @@ def _to_bool(value: Any) -> Any:
 @functools.lru_cache(maxsize=_KNOWN, typed=True)
 def _to_uuid(value: Any) -> Any:
     if isinstance(value, str) and len(value) in (_HEX, _HEX + 4):
+        if _DIGITS(value):  # nearly always
+            return uuid_of(int(value, 16))
         with suppress(ValueError):
             return uuid.UUID(value)
     return value

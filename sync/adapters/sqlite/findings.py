@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from sync.adapters.sqlite.part import Part
 from sync.core import keys as key_texts
@@ -26,8 +27,10 @@ _PROGRESS = """INSERT OR REPLACE INTO sf_progress
 _MISMATCH = """INSERT INTO sf_mismatch (slice, entity, key, kind, detail, at) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (slice, entity, key) DO UPDATE SET kind = excluded.kind, detail = excluded.detail"""
 _SETTLE = "DELETE FROM sf_mismatch WHERE slice = ? AND entity = ? AND key = ?"
-_APPLIED = """SELECT a.key, a.peer_key, a.epoch, a.round, a.deleted FROM json_each(?) AS j
-    CROSS JOIN sf_applied AS a ON a.slice = ? AND a.entity = ? AND a.{column} = j.value"""
+_FOUND = "FROM json_each(?) AS j CROSS JOIN sf_applied AS a ON a.slice = ? AND a.entity = ? AND a."
+_APPLIED = f"SELECT a.key, a.peer_key, a.epoch, a.round, a.deleted {_FOUND}key = j.value"
+_APPLIED_OF = f"SELECT a.peer_key, a.key, a.epoch, a.round, a.deleted {_FOUND}peer_key = j.value"
+_PEERS = f"SELECT a.key, a.peer_key {_FOUND}key = j.value"
 
 
 class Findings(Part):
@@ -109,23 +112,26 @@ class Findings(Part):
     # -- the map -------------------------------------------------------------------------------------
     def applied(self, slice_name: str, entity: str, keys: Collection[Key]) -> Mapping[Key, Applied]:
         """By this side's own keys."""
-        return {each.key: each for each in self._applied(slice_name, entity, keys, "key")}
+        return {
+            key: Applied(entity, key, peer, epoch, number, bool(deleted))
+            for key, peer, epoch, number, deleted in self._found(_APPLIED, slice_name, entity, keys)
+        }
 
     def applied_of(self, slice_name: str, entity: str, peer_keys: Collection[Key]) -> Mapping[Key, Applied]:
         """By the other side's keys."""
-        return {each.peer_key: each for each in self._applied(slice_name, entity, peer_keys, "peer_key")}
+        return {
+            peer: Applied(entity, key, peer, epoch, number, bool(deleted))
+            for peer, key, epoch, number, deleted in self._found(_APPLIED_OF, slice_name, entity, peer_keys)
+        }
 
     def peers(self, slice_name: str, entity: str, keys: Collection[Key]) -> Mapping[Key, Key]:
         """The other side's names of our keys."""
-        return {each.key: each.peer_key for each in self._applied(slice_name, entity, keys, "key")}
+        return dict(self._found(_PEERS, slice_name, entity, keys))
 
-    def _applied(self, slice_name: str, entity: str, keys: Collection[Key], column: str) -> list[Applied]:
-        if not keys:
-            return []
-        wanted = json.dumps([key_texts.text(key) for key in keys])
-        found = self.run(_APPLIED.format(column=column), (wanted, slice_name, entity))
-        parse = key_texts.parse
-        return [
-            Applied(entity, parse(key), parse(peer_key), epoch, round_number, bool(deleted))
-            for key, peer_key, epoch, round_number, deleted in found
-        ]
+    def _found(self, sql: str, slice_name: str, entity: str, wanted: Collection[Key]) -> Iterator[Any]:
+        """Rows of the map: the key that was asked for, its peer parsed, and what else was asked."""
+        if wanted:
+            spelled = dict(zip(key_texts.texts(wanted), wanted, strict=True))
+            parse = key_texts.parse
+            for asked, other, *rest in self.run(sql, (json.dumps(list(spelled)), slice_name, entity)):
+                yield spelled[asked], parse(other), *rest

@@ -49,7 +49,10 @@ def test_what_cannot_be_part_of_a_key_is_refused(value):
         keys.normal([value])
 
 
-@pytest.mark.parametrize("spelled", ["[]", "17", '{"id":1}', "[null]", "[1.5]", "[[1]]", "[true]", "", "[1"])
+@pytest.mark.parametrize(
+    "spelled",
+    ["[]", "17", '{"id":1}', "[null]", "[1.5]", "[[1]]", "[true]", "", "[1", "[01]", "[٣]", "[-0.0]"],
+)
 def test_what_is_no_key_is_refused(spelled):
     with pytest.raises(ValueError):
         keys.parse(spelled)
@@ -92,6 +95,26 @@ def test_text_and_key_are_one_to_one_in_normal_form(values):
     key = keys.normal(values)
     assert keys.parse(keys.text(key)) == key
     assert keys.normal(key) == key
+
+
+@given(
+    st.one_of(
+        *(
+            st.lists(st.tuples(part))
+            for part in (st.integers(-(2**63), 2**63 - 1), st.uuids(), st.integers() | st.uuids())
+        ),
+        st.lists(ANY_KEY.map(keys.normal)),
+    )
+)
+def test_many_keys_have_the_texts_that_each_of_them_has(many):
+    assert keys.texts(many) == [keys.text(each) for each in many]
+
+
+@given(st.uuids())
+def test_a_uuid_made_of_its_number_is_that_uuid(expected):
+    made = keys.uuid_of(expected.int)
+    assert (made, hash(made), repr(made), type(made)) == (expected, hash(expected), repr(expected), uuid.UUID)
+    assert made.is_safe is expected.is_safe
 
 
 @given(ANY_KEY)
