@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sync import capture
-from sync.core.collations import Collations
+from sync.core.collations import Collations, apart
 from sync.core.values import Side
 from sync.errors import Refused
 from sync.relay import sessions
@@ -53,6 +53,56 @@ def test_a_side_that_is_blind_to_case_alone_is_refused_with_the_cure(banks: Bank
         make_blind(banks.on(side.other))
         both.forget()
         capture.install(both)
+
+
+# An index of SQLite's by a collation, type and collation of PostgreSQL's column, and what is said of them.
+MIXED: dict[str, tuple[str, str, list[tuple[Side, bool]]]] = {
+    "bytes on both": ("BINARY", "text", []),
+    "NOCASE alone": ("NOCASE", "text", [(Side.LEGACY, True)]),
+    "NOCASE and citext": ("NOCASE", "citext", [(Side.EXTRACTED, False)]),
+    "NOCASE and ICU without case": ("NOCASE", "text COLLATE level2", [(Side.EXTRACTED, False)]),
+    "NOCASE and ICU without accents": ("NOCASE", "text COLLATE level1", [(Side.EXTRACTED, True)]),
+    "RTRIM alone": ("RTRIM", "varchar(40)", [(Side.LEGACY, True)]),
+    "RTRIM and char": ("RTRIM", "char(40)", []),
+    "RTRIM and citext": ("RTRIM", "citext", [(Side.LEGACY, True), (Side.EXTRACTED, True)]),
+    "bytes and char": ("BINARY", "char(40)", [(Side.EXTRACTED, False)]),
+    "bytes and a UUID's digits": ("BINARY", "char(32)", []),
+    "bytes and citext": ("BINARY", "citext", [(Side.EXTRACTED, True)]),
+    "bytes and a domain of it": ("BINARY", "email", [(Side.EXTRACTED, True)]),
+    "bytes and ICU that knows forms": ("BINARY", "text COLLATE level3", [(Side.EXTRACTED, False)]),
+    "bytes and ICU with accents only": ("BINARY", "text COLLATE accents", [(Side.EXTRACTED, True)]),
+    "bytes and another order": ("BINARY", 'text COLLATE "de-x-icu"', []),
+}
+ICU = {
+    "level1": "und-u-ks-level1", "level2": "und-u-ks-level2", "level3": "und",
+    "accents": "und-u-kc-true-ks-level1",
+}  # fmt: skip
+
+
+@pytest.mark.services
+def test_a_file_beside_a_server_is_judged_by_what_each_takes_for_one(
+    tmp_path: Path, postgres_database: Any
+) -> None:
+    (tmp_path / "there").mkdir()
+    legacy = open_banks("sqlite", tmp_path).legacy
+    extracted = open_banks("postgres", tmp_path / "there", postgres_database).extracted
+    extracted.alter("CREATE EXTENSION citext; CREATE DOMAIN email AS citext")
+    for name, locale in ICU.items():
+        extracted.alter(
+            f"CREATE COLLATION {name} (provider = icu, locale = '{locale}', deterministic = false)"
+        )
+    extracted.alter("CREATE UNIQUE INDEX there ON account (note)")
+    wrong = {}
+    for name, (collation, kind, said) in MIXED.items():
+        legacy.alter(f"CREATE UNIQUE INDEX here ON account_details (note COLLATE {collation})")
+        extracted.alter(f"ALTER TABLE account ALTER note TYPE {kind}")
+        found = [
+            (side, each.fatal) for side, each in apart(["account"], collations(legacy), collations(extracted))
+        ]
+        if found != said:
+            wrong[name] = found
+        legacy.alter("DROP INDEX here")
+    assert wrong == {}
 
 
 @pytest.mark.services

@@ -70,11 +70,14 @@ SELECT concat_ws(' ', datcollate, to_jsonb(d) ->> 'daticulocale', to_jsonb(d) ->
     CASE to_jsonb(d) ->> 'datlocprovider' WHEN 'i' THEN '(ICU)' WHEN 'b' THEN '(builtin)' END)
 FROM pg_database d WHERE datname = current_database()
 -- name: compared
--- Unique indexes to which values that differ may be one: (table, index, by collation or type, by expression, columns).
+-- Unique indexes to which values that differ may be one: (table, index, by which types and collations, by expression,
+-- columns). CHAR(32) is a UUID's: always full.
 SELECT * FROM (SELECT i.indrelid, c.relname::text,
-        EXISTS (SELECT FROM unnest(i.indcollation::oid[]) AS used JOIN pg_collation o ON o.oid = used WHERE NOT o.collisdeterministic)
-        OR EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-            WHERE a.attrelid = i.indexrelid AND t.typname = 'citext') AS blind,
+        ARRAY(SELECT 'icu:' || coalesce(to_jsonb(o) ->> 'colllocale', to_jsonb(o) ->> 'colliculocale', o.collcollate)
+                FROM unnest(i.indcollation::oid[]) AS used JOIN pg_collation o ON o.oid = used WHERE NOT o.collisdeterministic
+            UNION SELECT t.typname::text FROM pg_attribute a JOIN pg_type d ON d.oid = a.atttypid
+                JOIN pg_type t ON t.oid = CASE d.typtype WHEN 'd' THEN d.typbasetype ELSE d.oid END
+                WHERE a.attrelid = i.indexrelid AND t.typname IN ('citext', 'bpchar') AND a.atttypmod <> 36) AS hows,
         i.indexprs IS NOT NULL AS computed,
         ARRAY(SELECT DISTINCT a.attname::text FROM pg_depend d JOIN pg_attribute a ON a.attrelid = i.indrelid
             AND a.attnum = d.refobjsubid WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
@@ -82,4 +85,4 @@ SELECT * FROM (SELECT i.indrelid, c.relname::text,
             UNION SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey))
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE i.indrelid = ANY(%(tables)s) AND i.indisunique AND NOT i.indisprimary AND i.indisvalid) AS found
-WHERE blind OR computed ORDER BY 2
+WHERE hows <> '{}' OR computed ORDER BY 2

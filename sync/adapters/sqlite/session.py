@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from sync.adapters.sqlite.audit import audit
+from sync.adapters.sqlite.collations import collations
 from sync.adapters.sqlite.outbox import Outbox
 from sync.adapters.sqlite.rehearsal import Rehearsal
 from sync.adapters.sqlite.schema import quoted
-from sync.adapters.sqlite.shapes import read_shape, unique_indexes
+from sync.adapters.sqlite.shapes import read_shape
 from sync.core.audit import Finding
 from sync.core.collations import Collations
 from sync.core.recent import applied_rows, changed
@@ -43,19 +44,8 @@ class SqliteSession(Outbox, Rehearsal):
 
     def collations(self, slice_name: str) -> Collations:
         """How this file compares text: by bytes, but where a unique index says otherwise."""
-        blind: dict[str, str] = {}
-        computed: dict[str, str] = {}
-        spec = self.spec(slice_name)
         with self.reading(), self.errors:
-            for table in spec.tables(self.side):
-                entity = spec.entity_of(self.side, table.name).name
-                for index, columns in unique_indexes(self.raw, table.name):
-                    where = f"{table.name}, index {index}"
-                    if any(name is None for name, _ in columns):
-                        computed[entity] = where
-                    elif any(how != "BINARY" and name in table.columns for name, how in columns):
-                        blind[entity] = where
-        return Collations("", blind, computed)
+            return collations(self.raw, self.spec(slice_name), self.side)
 
     def changed_since(self, slice_name: str, number: int, lines: int) -> set[Named] | None:
         """The service's keys that rounds after `number` changed here."""

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from sync.core.collations import Collations, apart
+from sync.core.collations import Collations, Fold, apart
 from sync.core.values import Side
 
 PLAIN = Collations()
-BLIND = Collations(blind={"account": "accounts.email"})
-OTHER_BLIND = Collations(blind={"account": "account, index emails"})
+
+
+def blind_to(*folds: str, index: str = "accounts, index emails") -> Collations:
+    """A side with one unique index of this kind."""
+    return Collations(blind={"account": dict.fromkeys(folds, index)})
+
+
+BLIND = blind_to(Fold.ASCII)
+CITEXT = blind_to(Fold.ASCII, Fold.CASE)
+ACCENTS = blind_to(Fold.ASCII, Fold.CASE, Fold.ACCENTS, Fold.FORM)
+RTRIM, CHAR, OWN = blind_to(Fold.SPACES), blind_to(Fold.PADDING), blind_to("what german says")
 LOWER = Collations(computed={"account": "accounts, index by_lower"})
 GERMAN, ENGLISH = Collations("de_DE.UTF-8"), Collations("en_US.UTF-8")
 
@@ -18,10 +27,23 @@ GERMAN, ENGLISH = Collations("de_DE.UTF-8"), Collations("en_US.UTF-8")
     ("legacy", "extracted", "said"),
     [
         (PLAIN, PLAIN, []),
-        (BLIND, OTHER_BLIND, []),
+        (BLIND, BLIND, []),
         (BLIND, PLAIN, [(Side.LEGACY, "collations", True)]),
-        (PLAIN, OTHER_BLIND, [(Side.EXTRACTED, "collations", True)]),
+        (PLAIN, CITEXT, [(Side.EXTRACTED, "collations", True)]),
+        (BLIND, CITEXT, [(Side.EXTRACTED, "collations", False)]),
+        (BLIND, ACCENTS, [(Side.EXTRACTED, "collations", True)]),
+        (CITEXT, ACCENTS, [(Side.EXTRACTED, "collations", True)]),
+        (RTRIM, PLAIN, [(Side.LEGACY, "collations", True)]),
+        (RTRIM, CHAR, []),
+        (CHAR, RTRIM, []),
+        (PLAIN, CHAR, [(Side.EXTRACTED, "collations", False)]),
+        (RTRIM, CITEXT, [(Side.LEGACY, "collations", True), (Side.EXTRACTED, "collations", True)]),
+        (PLAIN, blind_to(Fold.FORM), [(Side.EXTRACTED, "collations", False)]),
+        (OWN, BLIND, [(Side.LEGACY, "collations", True), (Side.EXTRACTED, "collations", True)]),
         (BLIND, LOWER, []),
+        (CITEXT, LOWER, []),
+        (RTRIM, LOWER, [
+            (Side.LEGACY, "collations", True), (Side.EXTRACTED, "unique-by-expression", False)]),
         (LOWER, PLAIN, [(Side.LEGACY, "unique-by-expression", False)]),
         (PLAIN, LOWER, [(Side.EXTRACTED, "unique-by-expression", False)]),
         (GERMAN, ENGLISH, [(Side.EXTRACTED, "sorting", False)]),
@@ -29,7 +51,7 @@ GERMAN, ENGLISH = Collations("de_DE.UTF-8"), Collations("en_US.UTF-8")
         (GERMAN, PLAIN, []),
         (PLAIN, GERMAN, []),
     ],
-)
+)  # fmt: skip
 def test_what_two_sides_take_for_one(
     legacy: Collations, extracted: Collations, said: list[tuple[Side, str, bool]]
 ) -> None:
@@ -39,6 +61,11 @@ def test_what_two_sides_take_for_one(
 
 def test_the_cure_names_both_sides_and_the_index() -> None:
     ((_, found),) = apart(["account"], BLIND, PLAIN)
-    assert found.where == "accounts.email"
-    assert "the extracted side's tables of account have no such index" in found.what
-    assert "on the extracted side, or one that tells case apart on the legacy side" in found.cure
+    assert found.where == "accounts, index emails"
+    assert "one that differ in the case of A to Z; the extracted side's tables of account" in found.what
+    assert "on the extracted side, or one that tells such values apart on the legacy side" in found.cure
+
+
+def test_what_is_only_told_is_not_said_of_what_refuses() -> None:
+    ((_, found),) = apart(["account"], BLIND, ACCENTS)
+    assert "that differ in accents; the legacy side's" in found.what
