@@ -22,7 +22,7 @@ from migration.adapters.flag_writer_file import FlagFileWriter
 from migration.bootstrap import open_ledger
 from migration.core.stages import ReadStage
 from migration.ports import AuditEntry
-from tests.integration.facade_bench import until
+from tests.integration.facade_bench import RawUpstream, ok, until
 from tools.servers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -263,6 +263,27 @@ def facade(
         if running.process.poll() is None:
             running.process.kill()
         running.process.wait(10)
+
+
+Sides = tuple[RawUpstream, RawUpstream]
+
+
+@contextlib.contextmanager
+def two_sides() -> Iterator[Sides]:
+    """Legacy and service, each of which answers everything with its side's name."""
+    with (
+        RawUpstream(lambda _g, _s: ok(b"legacy")) as legacy,
+        RawUpstream(lambda _g, _s: ok(b"extracted")) as service,
+    ):
+        yield legacy, service
+
+
+@contextlib.contextmanager
+def live(directory: Path, sides: Sides, **plan: Any) -> Iterator[Running]:
+    """A running facade whose route SHOW is live; keys come in X-Key."""
+    with facade(directory, sides[0].url, sides[1].url, key="header:X-Key", **plan) as front:
+        front.serves(SHOW, ReadStage.LIVE, 100)
+        yield front
 
 
 class Backend:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
@@ -14,36 +13,26 @@ from pathlib import Path
 
 import pytest
 
-from migration.core.stages import ReadStage
 from tests.integration.facade_bench import RawClient, RawUpstream, ask, ok, request, until
 from tests.integration.facade_clients import Asking
 from tests.integration.facade_process import (
     FAST,
     ROOT,
-    SHOW,
     Backend,
-    Running,
+    Sides,
     facade,
+    live,
     start_facade,
+    two_sides,
     write_plan,
 )
 from tools.servers.ports import free_port
 
 
 @pytest.fixture(scope="module")
-def sides() -> Iterator[tuple[RawUpstream, RawUpstream]]:
-    with (
-        RawUpstream(lambda _g, _s: ok(b"legacy")) as legacy,
-        RawUpstream(lambda _g, _s: ok(b"extracted")) as service,
-    ):
-        yield legacy, service
-
-
-@contextlib.contextmanager
-def _canary(directory: Path, sides: tuple[RawUpstream, RawUpstream], **changes: str) -> Iterator[Running]:
-    with facade(directory, sides[0].url, sides[1].url, key="header:X-Key", **changes) as front:
-        front.serves(SHOW, ReadStage.LIVE, 100)
-        yield front
+def sides() -> Iterator[Sides]:
+    with two_sides() as both:
+        yield both
 
 
 def _run(directory: Path) -> subprocess.CompletedProcess[bytes]:
@@ -87,9 +76,9 @@ def test_it_starts_while_everything_else_is_away(tmp_path: Path) -> None:
 
 
 def test_after_a_restart_without_ledger_and_flags_the_last_state_is_served(
-    tmp_path: Path, sides: tuple[RawUpstream, RawUpstream]
+    tmp_path: Path, sides: Sides
 ) -> None:
-    with _canary(tmp_path, sides) as front:
+    with live(tmp_path, sides) as front:
         assert ask(front.port, "GET", "/api/products/1", "X-Key: k").body == b"extracted"
         ports = (front.port, front.admin_port)
         assert front.stop() == 0
@@ -105,9 +94,9 @@ def test_after_a_restart_without_ledger_and_flags_the_last_state_is_served(
 # Reloading
 
 
-def test_a_hundred_reloads_fail_no_request(tmp_path: Path, sides: tuple[RawUpstream, RawUpstream]) -> None:
+def test_a_hundred_reloads_fail_no_request(tmp_path: Path, sides: Sides) -> None:
     plan = tmp_path / "plan.toml"
-    with _canary(tmp_path, sides) as front, Asking(front.port, {b"extracted"}) as asking:
+    with live(tmp_path, sides) as front, Asking(front.port, {b"extracted"}) as asking:
         text = plan.read_text("utf-8")
         taken = 'strangler_plan_reloads_total{outcome="taken"}'
         for number in range(100):
@@ -119,11 +108,9 @@ def test_a_hundred_reloads_fail_no_request(tmp_path: Path, sides: tuple[RawUpstr
     assert asking.answers > 200
 
 
-def test_a_changed_plan_is_taken_and_a_bad_one_is_not(
-    tmp_path: Path, sides: tuple[RawUpstream, RawUpstream]
-) -> None:
+def test_a_changed_plan_is_taken_and_a_bad_one_is_not(tmp_path: Path, sides: Sides) -> None:
     plan = tmp_path / "plan.toml"
-    with _canary(tmp_path, sides) as front:
+    with live(tmp_path, sides) as front:
         text = plan.read_text("utf-8")
         plan.write_text(text.replace("/api/products/{id:int}", "/api/things/{id:int}"), "utf-8")
         until(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sqlite3
 import time
@@ -12,31 +11,23 @@ from pathlib import Path
 import pytest
 
 from migration.core.stages import ReadStage
-from tests.integration.facade_bench import RawUpstream, ask, ok, until
+from tests.integration.facade_bench import ask, until
 from tests.integration.facade_clients import Asking
 from tests.integration.facade_process import (
     LIST,
     SHOW,
     Running,
-    facade,
+    Sides,
+    live,
     set_row,
+    two_sides,
 )
 
 
 @pytest.fixture(scope="module")
-def sides() -> Iterator[tuple[RawUpstream, RawUpstream]]:
-    with (
-        RawUpstream(lambda _g, _s: ok(b"legacy")) as legacy,
-        RawUpstream(lambda _g, _s: ok(b"extracted")) as service,
-    ):
-        yield legacy, service
-
-
-@contextlib.contextmanager
-def _canary(directory: Path, sides: tuple[RawUpstream, RawUpstream], **changes: str) -> Iterator[Running]:
-    with facade(directory, sides[0].url, sides[1].url, key="header:X-Key", **changes) as front:
-        front.serves(SHOW, ReadStage.LIVE, 100)
-        yield front
+def sides() -> Iterator[Sides]:
+    with two_sides() as both:
+        yield both
 
 
 def _locked(front: Running) -> Callable[[], None]:
@@ -97,11 +88,9 @@ OUTAGES = {
 
 
 @pytest.mark.parametrize("outage", OUTAGES)
-def test_an_outage_changes_no_answer_and_is_told(
-    tmp_path: Path, sides: tuple[RawUpstream, RawUpstream], outage: str
-) -> None:
+def test_an_outage_changes_no_answer_and_is_told(tmp_path: Path, sides: Sides, outage: str) -> None:
     begin, what = OUTAGES[outage]
-    with _canary(tmp_path, sides, stale_after="1s") as front, Asking(front.port, {b"extracted"}) as asking:
+    with live(tmp_path, sides, stale_after="1s") as front, Asking(front.port, {b"extracted"}) as asking:
         end = begin(front)
         until(lambda: front.ready()[what]["problem"], "the outage to be noticed", 15)
         if what == "flags":
@@ -119,10 +108,8 @@ def test_an_outage_changes_no_answer_and_is_told(
     assert asking.wrong == []
 
 
-def test_a_rollback_reaches_users_within_a_second_under_load(
-    tmp_path: Path, sides: tuple[RawUpstream, RawUpstream]
-) -> None:
-    with _canary(tmp_path, sides) as front, Asking(front.port, {b"legacy", b"extracted"}, 8) as asking:
+def test_a_rollback_reaches_users_within_a_second_under_load(tmp_path: Path, sides: Sides) -> None:
+    with live(tmp_path, sides) as front, Asking(front.port, {b"legacy", b"extracted"}, 8) as asking:
         asking.some()
         set_row(front.ledger_url, SHOW, ReadStage.SHADOW, 0)
         written = time.monotonic()
@@ -131,10 +118,8 @@ def test_a_rollback_reaches_users_within_a_second_under_load(
     assert asking.wrong == []
 
 
-def test_the_state_that_is_kept_names_every_route(
-    tmp_path: Path, sides: tuple[RawUpstream, RawUpstream]
-) -> None:
-    with _canary(tmp_path, sides) as front:
+def test_the_state_that_is_kept_names_every_route(tmp_path: Path, sides: Sides) -> None:
+    with live(tmp_path, sides) as front:
         front.serves(LIST, ReadStage.SHADOW, 0)
         kept = tmp_path / ".strangler" / "facade-state.json"
         saved = json.loads(kept.read_text("utf-8"))

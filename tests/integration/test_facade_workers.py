@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import pytest
 
 from migration.core.stages import ReadStage
 from tests.integration.facade_bench import RawClient, RawUpstream, ask, ok, request, until
+from tests.integration.facade_clients import Visiting
 from tests.integration.facade_process import FAST, ROOT, SHOW, Backend, Running, facade, write_plan
 
 
@@ -27,54 +27,6 @@ from tests.integration.facade_process import FAST, ROOT, SHOW, Backend, Running,
 def legacy() -> Iterator[RawUpstream]:
     with RawUpstream(lambda _g, _s: ok(b"legacy")) as one:
         yield one
-
-
-class Visiting:
-    """Clients that come, ask a few times on a kept connection, go, and come again; `lost` is what went wrong.
-
-    They do as they are told: after an answer with `Connection: close` they come again.
-    """
-
-    def __init__(self, port: int, clients: int = 8, asks: int = 20) -> None:
-        self.lost: list[str] = []
-        self.answers = 0
-        self._port, self._asks = port, asks
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._visit, daemon=True) for _ in range(clients)]
-
-    def __enter__(self) -> Visiting:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(20)
-
-    def some(self, count: int = 100) -> None:
-        """Wait for more answers."""
-        target = self.answers + count
-        until(lambda: self.answers >= target, "answers")
-
-    def _visit(self) -> None:
-        while not self._stop.is_set():
-            try:
-                with RawClient(self._port) as client:
-                    self._converse(client)
-            except OSError as error:
-                self.lost.append(repr(error))
-
-    def _converse(self, client: RawClient) -> None:
-        for _ in range(self._asks):
-            reply = client.ask("GET", "/page")
-            if reply.body != b"legacy":
-                self.lost.append(f"{reply.head!r} {reply.body!r}")
-                return
-            self.answers += 1
-            if reply.values("connection") == ["close"]:
-                return
-            time.sleep(0.002)
 
 
 def _restarts(front: Running, why: str) -> float:

@@ -23,6 +23,7 @@ from migration.core.slice_state import SlicePhase, SliceState
 from migration.core.stages import WriteStage
 from migration.ports import AuditEntry, Ledger
 from tests.integration.facade_bench import Got, RawClient, RawUpstream, Reply, ok, until
+from tests.integration.facade_clients import Clients
 from tests.integration.facade_process import Running, start_facade
 from tools.servers.ports import free_port
 
@@ -220,33 +221,22 @@ def set_phase(ledger: Ledger, phase: SlicePhase, seconds: float = 30.0) -> Slice
     return set_row(ledger, phase=phase, hold_until=time.time() + seconds)
 
 
-class Writing:
+class Writing(Clients):
     """Clients that place orders one after another; each write has a name that no other has."""
 
     def __init__(self, port: int, clients: int, pause: float = 0.03) -> None:
+        super().__init__(clients)
         self.acknowledged: dict[str, str] = {}  # the write's name, and the side that took it
         self.failed: list[str] = []
         self.took: list[float] = []
         self._port, self._pause = port, pause
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._write, args=(n,), daemon=True) for n in range(clients)]
-
-    def __enter__(self) -> Writing:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(20)
 
     def some(self, count: int) -> None:
         """Wait for more acknowledgements."""
         target = len(self.acknowledged) + count
         until(lambda: len(self.acknowledged) >= target, f"{count} writes", 20)
 
-    def _write(self, number: int) -> None:
+    def _go(self, number: int) -> None:
         at, client = 0, None
         while not self._stop.is_set():
             at += 1
