@@ -43,8 +43,7 @@ def facade(plan: Plan, plan_file: Path, workers: int = 1) -> int:
     async def work() -> None:
         from facade.bootstrap import serve
 
-        await asyncio.to_thread(_make_state, plan)
-        if not stop.is_set():
+        if await _made_state(plan, stop):
             await serve(plan_file, stop, workers)
 
     return _process(work(), stop, (MigrationError, OSError))
@@ -60,8 +59,7 @@ def shadow(plan: Plan, plan_file: Path) -> int:
     async def work() -> None:
         from shadow.bootstrap import serve
 
-        await asyncio.to_thread(_make_state, plan)
-        if stop.is_set():
+        if not await _made_state(plan, stop):
             return
         with contextlib.suppress(OSError):
             os.nice(_BEHIND_USERS)
@@ -77,8 +75,7 @@ def sync(plan: Plan, plan_file: Path) -> int:
     async def work() -> None:
         from desk.sync_loop import keep_in_step
 
-        await asyncio.to_thread(_make_state, plan)
-        if not stop.is_set():
+        if await _made_state(plan, stop):
             await keep_in_step(plan, plan_file, stop, tell)
 
     return _process(work(), stop)
@@ -89,14 +86,26 @@ def conductor(plan: Plan, plan_file: Path, *, once: bool) -> int:
     stop = asyncio.Event()
 
     async def work() -> None:
-        await asyncio.to_thread(_make_state, plan)
-        if stop.is_set():
+        if not await _made_state(plan, stop):
             return
         with contextlib.suppress(FlagError, LedgerError):  # said in the first round
             await state.make_flags(plan)
         await (_conduct_once(plan) if once else _conduct(plan, plan_file, stop))
 
     return _process(work(), stop)
+
+
+async def _made_state(plan: Plan, stop: asyncio.Event) -> bool:
+    """Make the state; False when `stop` is set first: a ledger that hangs keeps nobody."""
+    making, stopping = (
+        asyncio.create_task(asyncio.to_thread(_make_state, plan)),
+        asyncio.create_task(stop.wait()),
+    )
+    await asyncio.wait({making, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if making.done():
+        await making
+    return not stop.is_set()
 
 
 def _make_state(plan: Plan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -20,7 +21,7 @@ from migration.secret import admin_token, project_secret
 async def prepare(plan: Plan, say: Callable[[str], None]) -> None:
     """Make folder, secrets, ledger and flags where they are missing."""
     make_folder(plan)
-    make_ledger(plan)
+    await asyncio.to_thread(make_ledger, plan)  # beside the loop, which has to hear of Ctrl-C
     try:
         created = await make_flags(plan)
     except FlagError as error:

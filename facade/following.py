@@ -23,8 +23,7 @@ from migration.errors import MigrationError
 from migration.flag_watch import FlagWatch
 from migration.ports import FlagSource
 
-# Seconds for the last call of the poll, which gives back its seats. Python may hang for ever at its end when
-# a thread is in the middle of something (3.11; seen under load, while it still imported its drivers).
+# Seconds for the last call of the poll, which gives back its seats, and for the last state that is saved.
 _LEAVING = 2.5
 
 
@@ -162,10 +161,13 @@ class Following:
         """Let go of both, and of the file."""
         if self._poll is not None:
             self._poll.stop()
-            await asyncio.to_thread(self._poll.join, _LEAVING)
+            deadline = time.monotonic() + _LEAVING
+            # No thread of the executor's waits for it: where a disk hangs, all of them may hang with it.
+            while self._poll.runs and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread tells nobody
+                await asyncio.sleep(0.01)
         await self.unfollow_flags()
         if self._saving is not None:
-            await asyncio.gather(self._saving, return_exceptions=True)
+            await asyncio.wait({self._saving}, timeout=_LEAVING)
 
     async def first_look(self, seconds: float) -> None:
         """Wait until both have been looked at once, with whatever result, but no longer than `seconds`."""

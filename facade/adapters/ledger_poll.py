@@ -67,9 +67,10 @@ class LedgerPoll:
         self._stop.set()
         self._seats.changed.set()
 
-    def join(self, seconds: float) -> None:
-        """Wait until it has ended, for so long at most."""
-        self._thread.join(seconds)
+    @property
+    def runs(self) -> bool:
+        """Whether its last call is not over yet."""
+        return self._thread.is_alive()
 
     @property
     def age(self) -> float | None:

@@ -27,16 +27,24 @@ class FlagFile:
         """`clock` tells UTC epoch seconds."""
         self._path, self._clock = Path(path), clock
         self._kept: tuple[_Stamp, FlagState] | None = None
+        self._reading: asyncio.Future[tuple[_Stamp, FlagState]] | None = None
+        self._began = 0.0
 
     async def fetch(self) -> FlagState:
         """The state now."""
-        at = self._clock()
+        reading = self._reading
+        if reading is None or reading.done():
+            self._began = self._clock()
+            reading = self._reading = asyncio.ensure_future(asyncio.to_thread(self._read))
+            reading.add_done_callback(_heard)
         try:
             async with asyncio.timeout(TIMEOUT):
-                stamp, state = await asyncio.to_thread(self._read)
+                # One that hangs is waited for again, not begun again: each look would take a thread for ever,
+                # until none was left for anybody, not even to end.
+                stamp, state = await asyncio.shield(reading)
         except TimeoutError:
             raise FlagError(f"{self.describe()} does not answer within {TIMEOUT:.0f} s") from None
-        self._kept = (stamp, state.at(at))
+        self._kept = (stamp, state.at(self._began))
         return self._kept[1]
 
     async def close(self) -> None:
@@ -61,6 +69,12 @@ class FlagFile:
         except OSError as error:
             raise FlagError(f"{self.describe()} cannot be read: {_reason(error)}; restore it") from None
         return stamp, parse(raw, self.describe())
+
+
+def _heard(reading: asyncio.Future[tuple[_Stamp, FlagState]]) -> None:
+    """Nobody may be waiting any more for what it says."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def parse(raw: bytes, what: str) -> FlagState:

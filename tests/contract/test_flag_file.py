@@ -141,3 +141,30 @@ async def test_whoever_follows_it_can_be_ended_in_any_turn_of_a_look(path: Path,
     following.cancel()
     over, _ = await asyncio.wait({following}, timeout=2)
     assert over
+
+
+async def test_a_disk_that_hangs_takes_one_thread_and_not_one_at_each_look(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else none is left after some looks, and what needs one to end (a lease given back) never ends."""
+    await FlagFileWriter(path).set_rollout(FLAG, 10)
+    monkeypatch.setattr("migration.adapters.flag_source_file.TIMEOUT", 0.02)
+    source, goes_on, began = FlagFile(path, iter(range(100)).__next__), threading.Event(), []
+    read = source._read
+
+    def hangs() -> Any:
+        began.append(threading.get_ident())
+        goes_on.wait(60)
+        return read()
+
+    monkeypatch.setattr(source, "_read", hangs)
+    try:
+        for _ in range(5):
+            with pytest.raises(FlagError, match="does not answer"):
+                await source.fetch()
+        assert len(began) == 1
+    finally:
+        goes_on.set()
+    monkeypatch.setattr("migration.adapters.flag_source_file.TIMEOUT", 60.0)
+    late = await source.fetch()
+    assert (late.intent(ROUTE).rollout, late.fetched_at) == (10, 0), "as old as its beginning"

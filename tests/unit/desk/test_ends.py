@@ -214,3 +214,19 @@ async def test_up_that_is_told_to_end_while_it_prepares_takes_no_further_step(tm
     wish = up.Wish(plan, tmp_path / "plan.toml", demo=True)
     assert await up._prepare(wish, up.Sample(plan, tmp_path, tmp_path), lambda _line: None, stop) is None
     assert (stop.is_set(), taken) == (True, [])
+
+
+async def test_a_ledger_that_hangs_does_not_keep_who_is_told_to_end(monkeypatch):
+    hangs, stop = threading.Event(), asyncio.Event()
+    monkeypatch.setattr(processes, "_make_state", lambda _plan: hangs.wait(60))
+    making = asyncio.create_task(processes._made_state(a_plan(), stop))
+    try:
+        await asyncio.sleep(0.01)
+        assert not making.done()
+        stop.set()
+        async with asyncio.timeout(50):
+            assert await making is False
+    finally:
+        hangs.set()
+    monkeypatch.setattr(processes, "_make_state", lambda _plan: None)
+    assert await processes._made_state(a_plan(), asyncio.Event()) is True

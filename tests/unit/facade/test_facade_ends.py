@@ -8,15 +8,20 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from facade.adapters.control import Channel
+from facade.adapters.ledger_poll import LedgerPoll
 from facade.adapters.log import Log
 from facade.adapters.numbers import Numbers
 from facade.adapters.spawning import spawn
+from facade.following import Following
 from facade.settings import Limits
 from facade.workers import Workers
 
@@ -115,3 +120,22 @@ async def test_a_worker_that_hung_up_and_does_not_end_is_taken_along(monkeypatch
     finally:
         began[0].kill()
         began[0].wait()
+
+
+async def test_a_disk_and_a_ledger_that_hang_do_not_keep_the_facade(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With them every thread of the executor may hang: to wait in one of them was to wait for ever."""
+    monkeypatch.setattr("facade.following._LEAVING", 0.05)
+    goes_on = threading.Event()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    hearer: Any = None
+    following = Following(hearer, hearer, hearer, 0.1, hearer)
+    following._saving = asyncio.ensure_future(asyncio.to_thread(goes_on.wait, 60))
+    following._poll = LedgerPoll(lambda: goes_on.wait(60), 0.1, hearer, following.seats)  # type: ignore[arg-type, return-value]
+    following._poll.start()
+    try:
+        async with asyncio.timeout(30):
+            await following.end()
+        assert following._poll.runs
+    finally:
+        goes_on.set()
+    following._poll._thread.join(60)

@@ -113,7 +113,7 @@ def polled() -> Iterator[tuple[Counting, Heard, Seats, LedgerPoll]]:
     until(lambda: heard.all_slices and poll.error is None)
     yield counting, heard, seats, poll
     poll.stop()
-    poll.join(5)
+    poll._thread.join(5)
 
 
 Polled = tuple[Counting, Heard, Seats, LedgerPoll]
@@ -161,7 +161,7 @@ def test_what_was_taken_is_said_at_once_and_given_back_at_the_end(polled: Polled
     until(lambda: counting.asked["version"] > 20)
     assert counting.asked["take_seat"] == said, "the same seat is renewed every two seconds"
     poll.stop()
-    poll.join(5)
+    poll._thread.join(5)
     assert counting.ledger.seats(SLICE) == []
 
 
