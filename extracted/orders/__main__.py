@@ -11,6 +11,7 @@ from flask import Flask
 
 from extracted import serving
 from extracted.identity import Keys, Verifier
+from extracted.orders.app import create_app
 from extracted.orders.calls import Calls
 from extracted.orders.database import Database, create_schema
 from extracted.orders.errors import OrdersError
@@ -18,7 +19,7 @@ from extracted.orders.place import Counter
 from extracted.orders.settings import Settings, from_environment
 from extracted.orders.shop import Shop
 from extracted.orders.store import Store
-from extracted.orders.web import House, create_app
+from extracted.orders.web import House
 
 COULD_NOT_RUN = 3
 DATABASE = "sqlite:///var/orders.db"

@@ -1,4 +1,4 @@
-"""The service's HTTP side: the application, who asks, and how a refusal is told."""
+"""What every route uses: the house, who asks, and how a refusal is told."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from flask import Flask, Response, current_app, g, request
+from flask import Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from extracted.identity import GUEST, HEADER, Identity, IdentityError, Verifier
@@ -18,12 +18,9 @@ from extracted.orders.errors import (
     OrdersError,
     OutcomeUnknown,
     OutOfIds,
-    Refused,
     ShopAway,
-    Taken,
-    Unusable,
 )
-from extracted.orders.place import Counter, InFlight, KeyMisused
+from extracted.orders.place import Counter
 from extracted.orders.settings import Settings
 from extracted.orders.shop import PASSED_ON, Kept, Shop
 from extracted.orders.store import Store
@@ -58,32 +55,6 @@ class House:
     counter: Counter
     verifier: Verifier
     known: Kept[Identity] = field(default_factory=Kept)
-
-
-def create_app(house: House) -> Flask:
-    """The WSGI application."""
-    from extracted.orders import api, forms  # they use what is here
-
-    app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = 1024 * 1024
-    app.extensions["house"] = house
-    app.register_blueprint(api.blueprint)
-    app.register_blueprint(forms.blueprint)
-    app.after_request(sign)
-    app.register_error_handler(HTTPException, refuse)
-    app.register_error_handler(Refused, lambda error: answer(409, str(error)))
-    app.register_error_handler(Unusable, lambda _: answer(400, "This value cannot be used."))
-    app.register_error_handler(OrdersError, away)
-    # A number that is taken already: a block that overlaps another. Nothing was done.
-    app.register_error_handler(Taken, lambda error: away(DatabaseAway(f"{error} is taken already")))
-    app.register_error_handler(IdentityError, nobody)
-    app.register_error_handler(
-        KeyMisused, lambda _: answer(422, "This Idempotency-Key was used for another request.")
-    )
-    app.register_error_handler(
-        InFlight, lambda _: answer(409, "The first request with this Idempotency-Key is not finished.")
-    )
-    return app
 
 
 def house() -> House:
