@@ -14,7 +14,7 @@ from desk.errors import Exit
 if TYPE_CHECKING:
     from migration.ports import AuditRow
 
-_HEADERS = ("#", "when (UTC)", "who", "route", "what", "from → to", "why")
+_HEADERS = ("#", "when (UTC)", "who", "route or slice", "what", "from → to", "why")
 _SHARES = {"cap_pct": "proven", "applied_pct": "served", "mirror_pct": "compared"}
 
 

@@ -128,7 +128,9 @@ def _write_html(census: Census, survey: Survey, path: Path) -> None:
     try:
         path.write_text(page(census, survey.old, survey.new), encoding="utf-8")
     except OSError as error:
-        raise DeskError(f"{path} cannot be written: {error.strerror}.") from None
+        raise DeskError(
+            f"{path} cannot be written: {error.strerror}.\nNext: name another file with --html"
+        ) from None
     telling.say(f"Wrote {path}; it needs nothing else to be read.")
 
 

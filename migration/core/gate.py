@@ -67,7 +67,7 @@ def judge(
     `writes` is the ledger's row of the slice, where its data is `sync`; None: it has none yet.
     """
     if not is_raise(state, target):
-        return GateResult("pass", "stepping back needs nothing")
+        return GateResult("pass", "nothing is raised, so nothing is asked for")
     if not allowed(state.stage, target.stage):
         severe = target.stage in (ReadStage.LIVE, ReadStage.RETIRED)
         return GateResult("fail", refusal(state.stage, target.stage), final=severe)
