@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from migration.core.plan import Plan, Slice
 from sync.core.records import TableShape
@@ -71,6 +71,14 @@ def _shapes(url: str, side: Side, part: Slice) -> Mapping[str, TableShape]:
         return session.shapes(tables)
 
 
+def _carried(part: Slice) -> Iterator[tuple[str, str, str, str]]:
+    """Columns whose values the plan carries as they are: legacy's table and column, and the service's."""
+    for entity in part.entities:
+        for column in entity.columns:
+            if column.conversion in ("same", "decimal"):
+                yield entity.legacy[0], column.legacy, entity.extracted[0], column.extracted
+
+
 def _options(part: Slice) -> dict[str, object]:
     return {
         "hold": part.hold,
@@ -78,4 +86,5 @@ def _options(part: Slice) -> dict[str, object]:
         "outbox_age": part.outbox_age,
         "moving": part.moving,
         "owners": dict(part.owners or {}),
+        "columns": tuple(_carried(part)),
     }

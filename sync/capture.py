@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from sync.core.audit import Finding
 from sync.core.collations import apart
 from sync.core.recent import THROUGH
 from sync.core.records import Progress
+from sync.core.roundings import Typed, rounding
 from sync.core.values import Authority, Phase, Side
 from sync.errors import NotCaptured, Overtaken, PlanMismatch, Refused, SliceStopped
 from sync.ports import Pair
@@ -59,7 +60,29 @@ def audit(both: Sessions) -> Audited:
         entities = [each.name for each in both.pair.spec.entities]
         for side, each in apart(entities, *(both.on(side).collations(name) for side in Side)):
             found[side] += (each,)
+        for side, each in _roundings(both):
+            found[side] += (each,)
     return Audited(found)
+
+
+def _roundings(both: Sessions) -> Iterator[tuple[Side, Finding]]:
+    """Of columns that the plan carries as they are: what a mapping in a file gives, nobody can know."""
+    pairs = both.pair.options.get("columns", ())
+    names = {Side.LEGACY: {each[0] for each in pairs}, Side.EXTRACTED: {each[2] for each in pairs}}
+    types = {
+        (side, table, column.name): Typed(both.pair.on(side).engine, table, column.name, column.type)
+        for side in Side
+        for table, shape in (both.on(side).shapes(names[side]) if pairs else {}).items()
+        for column in shape.columns
+    }
+    for table, column, their_table, their_column in pairs:
+        ours = types.get((Side.LEGACY, table, column))
+        theirs = types.get((Side.EXTRACTED, their_table, their_column))
+        if ours is not None and theirs is not None:
+            for side, source, target in ((Side.EXTRACTED, ours, theirs), (Side.LEGACY, theirs, ours)):
+                found = rounding(side, source, target)
+                if found is not None:
+                    yield side, found
 
 
 def _between(pair: Pair) -> Iterable[Finding]:

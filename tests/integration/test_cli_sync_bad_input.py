@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import make_url
 
@@ -356,6 +357,25 @@ def _standing(desk: Desk) -> list[object]:
                 )
                 found.append(on(AUTHORITIES))
     return found
+
+
+@pytest.mark.services
+def test_types_that_round_are_told_and_refuse_nothing(
+    tmp_path: Path, postgres_database: Callable[[], str]
+) -> None:
+    desk = Desk(tmp_path)
+    desk.ok("flags", "init")
+    url = postgres_database()
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as line:
+        line.execute("""CREATE TABLE heads (id bigint PRIMARY KEY, total numeric(10, 2) NOT NULL);
+            CREATE TABLE lines (id bigint PRIMARY KEY, order_id bigint NOT NULL, sku char(9) NOT NULL)""")
+    plain = PLAN.replace('total = {to = "cents", as = "cents"}', 'total = "total"')
+    (tmp_path / "plan.toml").write_text(plain.replace("sqlite:///orders.db", url))
+    said = desk.ok("capture", "audit", "orders")
+    assert re.search(r"heads\.total +its type numeric\(10,2\) rounds to 2 decimals", said), said
+    assert "orders.total of the legacy side is float" in said
+    assert re.search(r"lines\.sku +its type character\(9\) fills texts up with spaces to 9", said), said
+    assert said.count("verify tells of it again and again") == 2
 
 
 @pytest.mark.services
