@@ -166,8 +166,10 @@ class Following:
             while self._poll.runs and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread tells nobody
                 await asyncio.sleep(0.01)
         await self.unfollow_flags()
-        if self._saving is not None:
+        deadline = time.monotonic() + _LEAVING
+        while self._saving is not None and time.monotonic() < deadline:  # each may be followed by one more
             await asyncio.wait({self._saving}, timeout=_LEAVING)
+            await asyncio.sleep(0)
 
     async def first_look(self, seconds: float) -> None:
         """Wait until both have been looked at once, with whatever result, but no longer than `seconds`."""

@@ -20,6 +20,7 @@ from facade.ports import Finished
 
 SETTING = "STRANGLER_FACADE_DECISIONS_LOG"
 _EVERY = 0.1  # seconds between two writes
+_LAST = 1.0  # seconds at the end for each of the two batches that may be left
 _MOST = 20_000  # lines that wait: two seconds of 10,000 requests each
 
 
@@ -31,6 +32,7 @@ class DecisionsLog:
         self._path, self._dropped, self._log = path, dropped, log
         self._waiting: list[tuple[float, Finished]] = []
         self._task: asyncio.Task[None] | None = None
+        self._writing: asyncio.Future[None] | None = None
 
     def take(self, at: float, what: Finished) -> None:
         """Write this one with the next batch; when too many wait, count it instead."""
@@ -44,17 +46,20 @@ class DecisionsLog:
         self._task = asyncio.create_task(self._run())
 
     async def end(self) -> None:
-        """Write what is left."""
+        """Write what is left, after the batch that is under way; a disk that hangs is not waited for."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-            await self._write()
+            if self._writing is not None:
+                await asyncio.wait({self._writing}, timeout=_LAST)
+            await asyncio.wait({asyncio.ensure_future(self._write())}, timeout=_LAST)
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(_EVERY)
             # Shielded: a batch that is under way at the end is not written twice.
-            await asyncio.shield(asyncio.ensure_future(self._write()))
+            self._writing = asyncio.ensure_future(self._write())
+            await asyncio.shield(self._writing)
 
     async def _write(self) -> None:
         batch, self._waiting = self._waiting, []

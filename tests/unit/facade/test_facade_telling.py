@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from facade.adapters import decisions_log
 from facade.adapters.control import Decoder, encode
 from facade.adapters.decisions_log import DecisionsLog
 from facade.adapters.log import Log
@@ -214,3 +217,34 @@ async def test_what_the_disk_cannot_take_is_counted_not_waited_for(tmp_path: Pat
     await log.end()
     assert dropped.bound().n == 20_003
     assert "decisions_not_logged" in said.getvalue()
+
+
+@pytest.mark.parametrize(("hangs", "written"), [(False, 2), (True, 0)])
+async def test_the_end_waits_for_the_batch_that_is_under_way_but_not_for_a_disk_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs: bool, written: int
+) -> None:
+    """The process leaves behind it at once: a thread that is still writing is cut off."""
+    began, goes_on, append = threading.Event(), threading.Event(), decisions_log._append
+    path = tmp_path / "decisions.log"
+
+    def slowly(*batch: Any) -> None:
+        began.set()
+        goes_on.wait(60)
+        append(*batch)
+
+    monkeypatch.setattr(decisions_log, "_append", slowly)
+    monkeypatch.setattr(decisions_log, "_LAST", 0.05 if hangs else 60.0)
+    log = DecisionsLog(path, Numbers().unlogged, Log(io.StringIO()))
+    log.start()
+    log.take(1.0, a_request())
+    async with asyncio.timeout(60):
+        while not began.is_set():
+            await asyncio.sleep(0.01)
+        log.take(2.0, a_request())
+        ending = asyncio.create_task(log.end())
+        await asyncio.sleep(0.02)
+        if not hangs:
+            goes_on.set()
+        await ending
+    assert (path.read_text("utf-8").count("\n") if path.exists() else 0) == written
+    goes_on.set()
