@@ -68,12 +68,13 @@ def uuid_of(number: int) -> uuid.UUID:
     """
     made = object.__new__(uuid.UUID)
     _set_number(made, number)
-    _set_safety(made, uuid.SafeUUID.unknown)
+    _set_safety(made, _SAFETY)
     return made
 
 
 _set_number: Any = uuid.UUID.__dict__["int"].__set__
 _set_safety: Any = uuid.UUID.__dict__["is_safe"].__set__
+_SAFETY = uuid.SafeUUID.unknown  # looked up once: an enum's member is found by a call
 
 
 @functools.lru_cache(maxsize=_KNOWN)

@@ -51,8 +51,8 @@ class Work:
     def __init__(self, part: Part, slice_name: str, changes: Sequence[Change]) -> None:
         """Encode everything; CannotApply names the keys that have no spelling here."""
         self._part = part
-        self._slice = slice_name
-        self._spec = part.spec(slice_name)
+        spec = part.spec(slice_name)
+        self._tables = {each.name: part.entity_tables(slice_name, each) for each in spec.entities}
         self.batches: list[Batch] = []
         problems: Problems = {}
         last: tuple[object, ...] = ()
@@ -76,7 +76,7 @@ class Work:
             raise CannotApply(problems)
 
     def _writes(self, change: Change) -> list[tuple[Table, tuple[str, ...], Sequence[Any]]]:
-        tables = self._part.entity_tables(self._slice, self._spec.entity(change.entity))
+        tables = self._tables[change.entity]
         if change.rows is None:
             return [(table, (), table.stored_key(change.key)) for table in reversed(tables)]
         writes: list[tuple[Table, tuple[str, ...], Sequence[Any]]] = []

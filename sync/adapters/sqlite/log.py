@@ -41,9 +41,9 @@ class Log:
         legacy = self._part.side is Side.LEGACY
         found: list[Line] = []
         problems: dict[tuple[str, tuple[object, ...]], str] = {}
-        for change in changes:
+        keys = key_texts.texts([each.peer_key if legacy else each.key for each in changes])
+        for change, key in zip(changes, keys, strict=True):
             entity = entities[change.entity]
-            key = change.peer_key if legacy else change.key
             try:
                 before, after = _before(entity, change.before, legacy), _spelled(entity, change.rows, legacy)
             except Exception as error:  # noqa: BLE001 - the mapping is the user's code: it holds up its own key
@@ -51,7 +51,7 @@ class Log:
                     f"its rows do not map back to the service's shape: {error}"
                 )
                 continue
-            found.append((change.entity, key_texts.text(key), before, after))
+            found.append((change.entity, key, before, after))
         if problems:
             raise CannotApply(problems)
         return found

@@ -132,10 +132,12 @@ class SqliteRound:
 
     def _applied_rows(self, changes: Sequence[Change], number: int) -> list[tuple[object, ...]]:
         """Deleted keys first: a key that takes over a deleted one's counterpart has the last word."""
-        text, name, epoch = key_texts.text, self._slice, self._epoch
+        name, epoch = self._slice, self._epoch
+        keys = key_texts.texts([each.key for each in changes])
+        peers = key_texts.texts([each.peer_key for each in changes])
         rows = [
-            (name, each.entity, text(each.key), text(each.peer_key), epoch, number, int(each.rows is None))
-            for each in changes
+            (name, each.entity, key, peer, epoch, number, int(each.rows is None))
+            for each, key, peer in zip(changes, keys, peers, strict=True)
         ]
         return sorted(rows, key=lambda row: not row[6])
 
