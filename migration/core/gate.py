@@ -67,7 +67,7 @@ def judge(
     `writes` is the ledger's row of the slice, where its data is `sync`; None: it has none yet.
     """
     if not is_raise(state, target):
-        return GateResult("pass", "nothing is raised, so nothing is asked for")
+        return GateResult("pass", "what raises nothing needs nothing")
     if not allowed(state.stage, target.stage):
         severe = target.stage in (ReadStage.LIVE, ReadStage.RETIRED)
         return GateResult("fail", refusal(state.stage, target.stage), final=severe)
