@@ -27,8 +27,9 @@ from sync.rounds import Work, run_round
 from sync.status import status
 from sync.verify import verify
 from tests.contract.side_databases import ROLES
-from tests.sync import poisons
-from tests.sync.poisons import FLOWING, SLICE, WHAT, Poison, key_of, name_of
+from tests.sync import odd_tables, poisons
+from tests.sync.odd_tables import SLICE, WHAT, key_of, name_of
+from tests.sync.poisons import FLOWING, Poison
 
 FIRST = 100  # number of the first thing that something is wrong with
 
@@ -50,7 +51,7 @@ class World:
 
     def pair(self, *, mended: bool = False) -> Pair:
         """Both sides, with the mapping as it is or as it should be."""
-        spec = poisons.spec(mended=mended)
+        spec = odd_tables.spec(mended=mended)
         legacy, extracted = (
             open_database(as_role(url, "bank_sync"), side, {SLICE: spec}) for side, url in self.urls.items()
         )
@@ -63,7 +64,7 @@ class World:
             filled = statement
             for name, value in names.items():
                 filled = filled.replace(f"{{{name}}}", value)
-            key = poisons.stored(self.engines[side], side, number)
+            key = odd_tables.stored(self.engines[side], side, number)
             self.run(side, filled.replace("{key}", key).replace("{id}", str(number)))
 
     def run(self, side: Side, script: str, role: str = "bank_app") -> None:
@@ -101,7 +102,7 @@ def _open(engines: tuple[str, str], folder: Path, database: Callable[[], str] | 
                 line.execute("PRAGMA journal_mode = wal")
     world = World(chosen, urls)
     for side, engine in chosen.items():
-        world.run(side, (ROLES if engine == "postgres" else "") + poisons.tables(engine, side), "")
+        world.run(side, (ROLES if engine == "postgres" else "") + odd_tables.tables(engine, side), "")
     for number in (1, 2):
         world.thing(Side.LEGACY, number)
     with sessions(world.pair(), "desk") as both:
@@ -244,12 +245,12 @@ def _cured(world: World, source: Side, cases: list[tuple[int, str, Poison, bool]
 
 
 def _both_ways(world: World) -> None:
-    world.fire_always(Side.EXTRACTED, poisons.ALWAYS)
+    world.fire_always(Side.EXTRACTED, odd_tables.ALWAYS)
     _nothing(_plays(world, Side.LEGACY))
-    world.fire_always(Side.EXTRACTED, poisons.NOT_ALWAYS)
+    world.fire_always(Side.EXTRACTED, odd_tables.NOT_ALWAYS)
     with sessions(world.pair(mended=True), "flipper") as both:
         assert flip(both, Side.EXTRACTED, unverified=True).moved
-    world.fire_always(Side.LEGACY, poisons.ALWAYS)
+    world.fire_always(Side.LEGACY, odd_tables.ALWAYS)
     _nothing(_plays(world, Side.EXTRACTED))
 
 

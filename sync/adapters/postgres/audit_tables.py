@@ -9,7 +9,7 @@ from sync.adapters.postgres import install
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.names import quoted
 from sync.adapters.postgres.statements import statements
-from sync.adapters.postgres.tables import Table, Tables
+from sync.adapters.postgres.tables import Column, Table, Tables
 from sync.core.audit import Finding
 
 _SQL = statements("audit.sql")
@@ -59,22 +59,26 @@ def _keyed(table: Table, uniques: list[tuple[str, ...]]) -> Iterator[Finding]:
                 f"its key column {name} may be NULL",
                 f"ALTER TABLE {table.name} ALTER COLUMN {quoted(name)} SET NOT NULL",
             )
-        if column.labels:
-            yield Finding(
-                "key-enum",
-                table.name,
-                f"its key column {name} is of type {column.cast}, an enum: ALTER TYPE … RENAME VALUE would "
-                "give rows another key without a write",
-                "change the rows by UPDATE instead",
-                fatal=False,
-            )
-        elif column.base not in _KEYS:
-            yield Finding(
-                "key-type",
-                table.name,
-                f"its key column {name} is of type {column.cast}; a key holds integers, text or UUIDs",
-                "leave the table out of the slice, or give it such a key",
-            )
+        yield from _key_type(table, column)
+
+
+def _key_type(table: Table, column: Column) -> Iterator[Finding]:
+    if column.labels:
+        yield Finding(
+            "key-enum",
+            table.name,
+            f"its key column {column.name} is of type {column.cast}, an enum: ALTER TYPE … RENAME VALUE "
+            "would give rows another key without a write",
+            "change the rows by UPDATE instead",
+            fatal=False,
+        )
+    elif column.base not in _KEYS:
+        yield Finding(
+            "key-type",
+            table.name,
+            f"its key column {column.name} is of type {column.cast}; a key holds integers, text or UUIDs",
+            "leave the table out of the slice, or give it such a key",
+        )
 
 
 def _columns(table: Table, collations: set[tuple[int, str]]) -> Iterator[Finding]:

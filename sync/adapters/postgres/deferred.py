@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from sync.adapters.postgres.constraints import Deferrable
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.names import quoted
-from sync.adapters.postgres.tables import Deferrable, Table
+from sync.adapters.postgres.tables import Table
 from sync.core.values import Key
 
 # Both halves spell the index's own expressions over the table's own names: the index answers.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sync.adapters.postgres.coding import TEXTS, array_of, digits_as_uuid, trigger_text
+from sync.adapters.postgres.constraints import Deferrable, deferrables
 from sync.adapters.postgres.link import Link
 from sync.adapters.postgres.names import literal, quoted
 from sync.adapters.postgres.statements import statements
@@ -100,18 +101,6 @@ class ForeignLink:
     to_table: int
     to: str
     to_columns: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Deferrable:
-    """A key, unique or exclusion constraint that may be deferred; `parts`, `operators` and `only` are SQL."""
-
-    name: str
-    parts: tuple[str, ...]
-    operators: tuple[str, ...]
-    only: str
-    nulls_too: bool
-    partitioned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,20 +247,13 @@ def find(link: Link, spec: SliceSpec, side: Side, search_path: str) -> Tables:
             f"{link.where}: no table {', '.join(missing)}; correct slices.{spec.name}.entities in the plan"
         )
     wanted = {"tables": list(oids.values())}
-    columns: dict[int, dict[str, Column]] = {oid: {} for oid in oids.values()}
-    for oid, name, cast, base, typmod, not_null, generated, *_, loose, labels in link.run(
-        _CATALOG["columns"], wanted
-    ):
-        hex_uuid = base == "bpchar" and typmod == _HEX_UUID
-        more = (hex_uuid, generated, labels, typmod >= 0, loose)
-        columns[oid][name] = Column(name, cast, base, not not_null, *more)
+    columns, later = _columns(link, wanted["tables"]), deferrables(link, wanted["tables"])
     names = {oid: name for root, oid, name, *_ in link.run(_CATALOG["tree"], wanted) if root == oid}
     uniques = link.run(_CATALOG["uniques"], wanted)
     links = [
         ForeignLink(row[0], row[5], tuple(row[1]), row[2], row[6], tuple(row[3]))
         for row in link.run(_CATALOG["foreign_keys"], wanted)
     ]
-    later = _deferrable(link, list(oids.values()))
     found = []
     for each in specs:
         oid = oids[each.name]
@@ -283,11 +265,15 @@ def find(link: Link, spec: SliceSpec, side: Side, search_path: str) -> Tables:
     return Tables(spec, side, found)
 
 
-def _deferrable(link: Link, oids: list[int]) -> dict[int, list[Deferrable]]:
-    later: dict[int, list[Deferrable]] = {oid: [] for oid in oids}
-    for oid, name, parts, operators, *rest, _ in link.run(_CATALOG["deferrable"], {"tables": oids}):
-        later[oid].append(Deferrable(name, tuple(parts), tuple(operators), *rest))
-    return later
+def _columns(link: Link, oids: list[int]) -> dict[int, dict[str, Column]]:
+    columns: dict[int, dict[str, Column]] = {oid: {} for oid in oids}
+    for oid, name, cast, base, typmod, not_null, generated, *_, loose, labels in link.run(
+        _CATALOG["columns"], {"tables": oids}
+    ):
+        hex_uuid = base == "bpchar" and typmod == _HEX_UUID
+        more = (hex_uuid, generated, labels, typmod >= 0, loose)
+        columns[oid][name] = Column(name, cast, base, not not_null, *more)
+    return columns
 
 
 def _must_have(link: Link, spec: TableSpec, columns: dict[str, Column]) -> None:
