@@ -57,7 +57,7 @@ def texts(wanted: Collection[Key]) -> list[str]:
 
 
 def spelled_uuids(given: Sequence[Any]) -> list[str]:
-    """`str` of each UUID, of which there is one at least: in one go, eight times as fast."""
+    """`str` of each UUID, of which there is one at least: in one go, which takes a fifth of the time."""
     return orjson.dumps(given).decode()[2:-2].split('","')
 
 
