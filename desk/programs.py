@@ -69,7 +69,10 @@ def own_programs(plan: Plan, plan_file: Path, workers: int = 1) -> tuple[Program
     # It ends between two rounds; a round that is under way may take some seconds.
     sync = Program("sync", strangler(plan_file, "run", "sync"), grace=20.0)
     return (
-        Program("shadow", strangler(plan_file, "run", "shadow"), probe=Probe(path=plan.facade.tap)),
+        # It waits for what it asks, and writes: with a service and a store that hang, fifteen seconds.
+        Program(
+            "shadow", strangler(plan_file, "run", "shadow"), probe=Probe(path=plan.facade.tap), grace=20.0
+        ),
         Program("conductor", strangler(plan_file, "run", "conductor")),
         *([sync] if synced else []),
         # The facade drains: it finishes the requests it has, so it is given the longest.

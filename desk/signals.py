@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 
 class StopSignals:
@@ -43,3 +46,31 @@ class StopSignals:
             self._hurry()
         self.by = self.by or number
         self._stop.set()
+
+
+@contextlib.contextmanager
+def interrupted_once() -> Iterator[None]:
+    """Inside, the first Ctrl-C, SIGTERM or SIGHUP (a lost terminal) is a KeyboardInterrupt, the next nothing.
+
+    For what is taken back when it is interrupted: by default a second Ctrl-C would end that half-way, and a
+    lost connection to this machine would not even begin it.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals are heard there alone
+        yield
+        return
+    heard = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in heard}
+    wanted = [number for number in heard if before[number] != signal.SIG_IGN]  # nohup, `&` in a script
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for number in wanted:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in wanted:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in wanted:
+            signal.signal(number, before[number])

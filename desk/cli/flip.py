@@ -113,13 +113,14 @@ def _dry_run(wish: _Wish, as_json: bool) -> int:
 
 
 def _flip(wish: _Wish, as_json: bool) -> int:
+    from desk.signals import interrupted_once
     from desk.slices import opened
     from sync.core.values import Side
     from sync.flip import flip as run
     from sync.procedure import Patience
 
     target = Side(wish.to)
-    with opened(wish.plan, wish.name) as both:
+    with interrupted_once(), opened(wish.plan, wish.name) as both:
         excepted = _accepted(both, wish.accepted)
         with _announcer(wish.plan, wish.name, wish.reason) as announcer:
             done = run(

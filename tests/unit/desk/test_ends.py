@@ -17,7 +17,7 @@ import pytest
 
 from desk import processes, sync_loop, up
 from desk.cli import telling
-from desk.signals import StopSignals
+from desk.signals import StopSignals, interrupted_once
 from migration.core.flags import plan_flags
 from migration.core.gate import RouteEvidence
 from migration.core.plan import FlagSettings, LedgerSettings, Plan
@@ -230,3 +230,49 @@ async def test_a_ledger_that_hangs_does_not_keep_who_is_told_to_end(monkeypatch)
         hangs.set()
     monkeypatch.setattr(processes, "_make_state", lambda _plan: None)
     assert await processes._made_state(a_plan(), asyncio.Event()) is True
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_is_taken_back_at_an_interruption_is_not_interrupted_again(first):
+    """A flip whose terminal is lost, or that is ended by a script, would leave nobody to write to."""
+    every = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before, taken_back = [signal.getsignal(number) for number in every], False
+
+    def flip() -> None:
+        nonlocal taken_back
+        try:
+            os.kill(os.getpid(), first)
+            time.sleep(60)
+        finally:
+            for number in every:
+                os.kill(os.getpid(), number)
+                time.sleep(0.01)
+            taken_back = True
+
+    with interrupted_once(), pytest.raises(KeyboardInterrupt):
+        flip()
+    assert taken_back
+    assert [signal.getsignal(number) for number in every] == before
+
+
+def test_what_was_ignored_before_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interrupted_once():
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.01)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_in_another_thread_nothing_is_heard_and_nothing_breaks():
+    done = threading.Event()
+
+    def work() -> None:
+        with interrupted_once():
+            done.set()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    worker.join(60)
+    assert done.is_set()
