@@ -14,8 +14,14 @@ from dataclasses import dataclass
 
 from sync.adapters.sqlite.schema import literal, quoted
 from sync.adapters.sqlite.shapes import rowid_alias, unique_indexes
+from sync.core.values import Side
 
 EVENTS = ("insert", "update", "delete")
+# What a refused writer is told, by the side that it should have written to.
+_ELSEWHERE = {
+    Side.EXTRACTED.value: "has moved to the extracted side: write there, or flip back",
+    Side.LEGACY.value: "belongs to the legacy side: write there, or flip to this one",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +83,7 @@ def _marked(of: Captured) -> str:
 
 
 def _fence(of: Captured, event: str) -> str:
-    says = (
-        f"strangler: {of.table} cannot be written here: slice {of.slice} has moved to the {of.other_side} "
-        "side: write there, or flip back"
-    )
+    says = f"strangler: {of.table} cannot be written here: slice {of.slice} {_ELSEWHERE[of.other_side]}"
     own = f"slice = {literal(of.slice)} AND \"partition\" = '' AND phase = 'open'"
     return (
         f"CREATE TRIGGER {of.name(event + '.fence')} BEFORE {event.upper()} ON {quoted(of.table)} "
