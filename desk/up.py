@@ -75,12 +75,7 @@ async def _run(wish: Wish, shop: Sample | None) -> int:
             planted = await _prepare(wish, shop, lambda line: log.tell("strangler", line), supervisor.stop)
             prepared.set()
             await _start(supervisor, programs, planted, log, began)
-            if not supervisor.stop.is_set():
-                seconds = time.monotonic() - began
-                log.block(welcome(wish.plan, wish.plan_file, wish.demo, seconds))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wish.duration):
-                    await supervisor.stop.wait()
+            await _look_on(wish, supervisor, log, began)
         finally:
             supervisor.stop.set()
             await watching
@@ -89,6 +84,15 @@ async def _run(wish: Wish, shop: Sample | None) -> int:
             log.tell("strangler", "stopped; the state stays in " + wish.plan.state_dir)
     interrupted = signals.by is not None and signals.by.name == "SIGINT"
     return supervisor.code or (Exit.INTERRUPTED if interrupted else Exit.YES)
+
+
+async def _look_on(wish: Wish, supervisor: Supervisor, log: PrefixedLog, began: float) -> None:
+    """Say where everything is, and wait until it is stopped or its time is over."""
+    if not supervisor.stop.is_set():
+        log.block(welcome(wish.plan, wish.plan_file, wish.demo, time.monotonic() - began))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(wish.duration):
+            await supervisor.stop.wait()
 
 
 def _programs(wish: Wish, shop: Sample | None) -> tuple[Program, ...]:

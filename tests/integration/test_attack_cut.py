@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from migration.core.stages import ReadStage
+from tests.integration.facade_backend_process import Backend
 from tests.integration.facade_bench import RawClient, request, until
-from tests.integration.facade_process import SHOW, Backend, facade
+from tests.integration.facade_process import SHOW, facade
 from tests.integration.test_facade_evidence import Listening
 
 

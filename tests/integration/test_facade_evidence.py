@@ -15,6 +15,7 @@ from migration.core.stages import ReadStage
 from migration.secret import project_secret
 from shadow.core.frames import Decoder, Exchange, ExchangeFrame
 from shadow.tap import shadow_token
+from tests.integration.facade_backend_process import Backend
 from tests.integration.facade_bench import (
     Got,
     RawClient,
@@ -25,7 +26,7 @@ from tests.integration.facade_bench import (
     request,
     until,
 )
-from tests.integration.facade_process import SHOW, Backend, Running, facade
+from tests.integration.facade_process import SHOW, Running, facade
 from tools.servers.ports import free_port
 
 

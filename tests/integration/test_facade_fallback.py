@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from migration.core.stages import ReadStage
+from tests.integration.facade_backend_process import Backend
 from tests.integration.facade_bench import Got, RawClient, RawUpstream, ask, hang_up, ok, request, until
-from tests.integration.facade_process import SHOW, Backend, Running, facade
+from tests.integration.facade_process import SHOW, Running, facade
 
 
 @contextlib.contextmanager

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.facade_backend_process import Backend
 from tests.integration.facade_bench import RawClient, RawUpstream, ask, ok, request, until
 from tests.integration.facade_clients import Asking
 from tests.integration.facade_process import (
     FAST,
     ROOT,
-    Backend,
     Sides,
     facade,
     live,

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.facade_backend_process import Backend
 from tests.integration.facade_bench import RawClient, Reply, ask, read_head, request, until
-from tests.integration.facade_process import Backend, Running, facade
+from tests.integration.facade_process import Running, facade
 
 SMALL = 64 * 1024 * 1024
 QUICK = {

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from migration.core.stages import ReadStage
+from tests.integration.facade_backend_process import Backend
 from tests.integration.facade_bench import (
     Got,
     RawClient,
@@ -20,7 +21,7 @@ from tests.integration.facade_bench import (
     request,
     until,
 )
-from tests.integration.facade_process import SHOW, Backend, facade
+from tests.integration.facade_process import SHOW, facade
 from tools.servers.ports import free_port
 
 

@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 
 from migration.core.stages import ReadStage
+from tests.integration.facade_backend_process import Backend
 from tests.integration.facade_bench import RawClient, RawUpstream, ask, ok, request, until
 from tests.integration.facade_clients import Visiting
-from tests.integration.facade_process import FAST, ROOT, SHOW, Backend, Running, facade, write_plan
+from tests.integration.facade_process import FAST, ROOT, SHOW, Running, facade, write_plan
 
 
 @pytest.fixture(scope="module")
