@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -78,11 +77,9 @@ def test_a_facade_that_is_told_to_reload_while_it_starts_goes_on_starting(tmp_pa
         stderr=subprocess.PIPE,
         text=True,
     )
-    began = time.monotonic()
     _, said = process.communicate(timeout=60)
     assert process.returncode == 3, said
     assert "none.toml" in said
-    assert time.monotonic() - began < 60
 
 
 _TELLS_ITSELF = """
