@@ -75,8 +75,10 @@ class CountingShop:
 @contextlib.asynccontextmanager
 async def running(shop: CountingShop) -> AsyncIterator[CountingShop]:
     talks: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         talks.add(asyncio.create_task(shop.serve(reader, writer)))
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
@@ -88,6 +90,9 @@ async def running(shop: CountingShop) -> AsyncIterator[CountingShop]:
         for talk in talks:
             talk.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
+        for writer in writers:  # also of a talk that never began
+            writer.transport.abort()
+        await asyncio.sleep(0)
 
 
 def lines(log: Path) -> list[dict[str, object]]:
