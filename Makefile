@@ -24,7 +24,7 @@ test: install ## Every test that needs no server: the quick ones, the slow ones,
 ifdef T
 	$(PYTEST) -m "not services" $(T)
 else
-	$(STAGE) -m "not services and not slow" -n 2
+	$(STAGE) -m "not services and not slow" $(THREE)
 	$(STAGE) -m "not services and slow and not alone" $(THREE) --durations=15
 	$(STAGE) -m "not services and slow and alone" --durations=15
 endif

@@ -69,6 +69,7 @@ class Server:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        await asyncio.sleep(0.05)  # who was just let in is a writer of ours by then
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)

@@ -126,6 +126,8 @@ async def candidate(answer: Handler) -> AsyncIterator[Candidate]:
     try:
         yield service
     finally:
+        await site.stop()
+        await asyncio.sleep(0.05)  # whom it has just let in it knows by then, and hangs up
         await runner.cleanup()
 
 

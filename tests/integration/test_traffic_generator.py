@@ -87,6 +87,7 @@ async def running(shop: CountingShop) -> AsyncIterator[CountingShop]:
         yield shop
     finally:
         server.close()
+        await asyncio.sleep(0.05)  # who was just let in is a talk by then
         for talk in talks:
             talk.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
