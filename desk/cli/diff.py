@@ -13,7 +13,7 @@ import click
 
 from desk.cli import telling
 from desk.cli.commands import DeskCommand
-from desk.errors import DeskError, Exit, UsageProblem
+from desk.errors import Exit, UsageProblem
 
 if TYPE_CHECKING:
     from desk.census import Survey
@@ -125,12 +125,7 @@ def _progress(total: int) -> Iterator[Callable[[], object]]:
 def _write_html(census: Census, survey: Survey, path: Path) -> None:
     from desk.census_html import page
 
-    try:
-        path.write_text(page(census, survey.old, survey.new), encoding="utf-8")
-    except OSError as error:
-        raise DeskError(
-            f"{path} cannot be written: {error.strerror}.\nNext: name another file with --html"
-        ) from None
+    telling.write_page(path, page(census, survey.old, survey.new))
     telling.say(f"Wrote {path}; it needs nothing else to be read.")
 
 

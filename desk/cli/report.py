@@ -9,7 +9,7 @@ import click
 
 from desk.cli import desk, telling
 from desk.cli.commands import DeskCommand
-from desk.errors import DeskError, Exit
+from desk.errors import Exit
 
 if TYPE_CHECKING:
     from migration.core.plan import Plan
@@ -71,12 +71,7 @@ def _json(found: list[RouteReport], *, single: bool) -> dict[str, Any]:
 def _write_html(found: list[RouteReport], path: Path) -> None:
     from shadow.render_html import html_report
 
-    try:
-        path.write_text(html_report(found), encoding="utf-8")
-    except OSError as error:
-        raise DeskError(
-            f"{path} cannot be written: {error.strerror}.\nNext: name another file with --html"
-        ) from None
+    telling.write_page(path, html_report(found))
     telling.say(f"Wrote {path} ({path.stat().st_size // 1024 + 1} KB); it needs nothing else to be read.")
 
 

@@ -9,11 +9,13 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
 from desk.core.safe_text import printable
+from desk.errors import DeskError
 
 SCHEMA_VERSION = 1
 
@@ -30,6 +32,16 @@ class _Nobody(io.StringIO):
     def write(self, text: str) -> int:
         """Forget it."""
         return len(text)
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write an HTML page where the person wants it; DeskError with the reason where it cannot be."""
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise DeskError(
+            f"{path} cannot be written: {error.strerror}.\nNext: name another file with --html"
+        ) from None
 
 
 def reader_left() -> bool:
