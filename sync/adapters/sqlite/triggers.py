@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from sync.adapters.sqlite.schema import literal, quoted
 from sync.adapters.sqlite.shapes import rowid_alias, unique_indexes
+from sync.core.forecast import OURS
 from sync.core.values import Side
 
 EVENTS = ("insert", "update", "delete")
@@ -188,7 +189,7 @@ def unseen(connection: sqlite3.Connection, of: Captured) -> bool:
 def mark_all(of: Captured) -> str:
     """Put every key that the table has into the outbox."""
     return (
-        f"INSERT INTO sf_outbox (slice, tbl, pk, writer) SELECT {_values(of, 't')}, 'strangler' "
+        f"INSERT INTO sf_outbox (slice, tbl, pk, writer) SELECT {_values(of, 't')}, {literal(OURS)} "
         f"FROM {quoted(of.table)} AS t"
     )
 
